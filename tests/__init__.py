@@ -1,0 +1,1 @@
+"""Tests: their docstrings state the behaviour."""

@@ -1,0 +1,1 @@
+"""Programs: assembly of the worker, the command line, the demo."""

@@ -1,0 +1,1 @@
+"""The embedded manager and its chain, for one machine."""

@@ -1,0 +1,1 @@
+"""The manager: its JSON-RPC as models (wire) and as calls (client)."""

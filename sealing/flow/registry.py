@@ -1,0 +1,12 @@
+"""Every flow that a task may run on, by name and version.
+
+A changed table gets a new version, and the old one stays here for as long as a task may run on it.
+"""
+
+from sealing.flow.sealer import SEALER
+from sealing.flow.snapup import SNAPUP
+from sealing.flow.table import Flow
+
+LATEST: dict[str, Flow] = {flow.name: flow for flow in (SEALER, SNAPUP)}
+
+FLOWS: dict[tuple[str, int], Flow] = {(flow.name, flow.version): flow for flow in LATEST.values()}

@@ -1,0 +1,51 @@
+"""The flow that puts deals into a finished sector. Reads row for row beside the seed document, docs/flows.md."""
+
+from sealing.flow.events import (
+    AddPiece,
+    AllocatedSnapUpSector,
+    BuildTreeD,
+    Finish,
+    Persist,
+    RePersist,
+    SnapEncode,
+    SnapProve,
+)
+from sealing.flow.state import State
+from sealing.flow.table import Flow, Place, Step
+
+SNAPUP = Flow(
+    name="snapup",
+    version=1,
+    rows={
+        # No sector yet: ask for one to upgrade, and its deals.
+        State.Empty: Step("allocate_snapup", {AllocatedSnapUpSector: State.Allocated}, Place.Thread),
+        # Sector and deals are allocated: write the pieces' data.
+        State.Allocated: Step("add_piece", {AddPiece: State.PieceAdded}, Place.Machine, ("deals", "upgrade")),
+        # The data is written: build its tree.
+        State.PieceAdded: Step("build_tree_d", {BuildTreeD: State.TreeDBuilt}, Place.Machine, ("pieces",)),
+        # The tree is built: encode the data into the old replica.
+        State.TreeDBuilt: Step(
+            "snap_encode",
+            {SnapEncode: State.SnapEncoded},
+            Place.Machine,
+            ("pieces", "tree_d", "upgrade"),
+        ),
+        # The new replica is encoded: prove it, and verify the proof.
+        State.SnapEncoded: Step(
+            "snap_prove",
+            {SnapProve: State.SnapProved},
+            Place.Machine,
+            ("upgrade", "comm_r", "comm_d"),
+        ),
+        # The proof is made: store the files for good.
+        State.SnapProved: Step("persist", {Persist: State.Persisted}, Place.Machine, ("comm_r", "proof")),
+        # The files are stored: send the proof; the manager checks the files and finishes, or wants them stored again.
+        State.Persisted: Step(
+            "submit_snapup_proof",
+            {RePersist: State.SnapProved, Finish: State.Finished},
+            Place.Manager,
+            ("proof", "persisted_in", "deals", "upgrade"),
+        ),
+    },
+    kept=frozenset({"persistence_refused"}),
+)

@@ -1,0 +1,100 @@
+"""A sector's data, all that its workflow knows, and how an event changes it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from sealing.flow.events import Event
+from sealing.flow.state import State
+from sealing.flow.table import Flow
+from sealing.values import Base64, Deal, FileRef, Frozen, Hex32, Piece, SectorId, Seed, Submission, Ticket, Upgrade
+
+
+class Home(Frozen):
+    """Where a sector's files are: the worker, which is also its machine's task queue, and the thread's location."""
+
+    worker: str
+    location: str
+
+
+class Sector(Frozen):
+    """A sector as its workflow knows it. Fields after ``proof_type`` are set by the events that bear their names."""
+
+    home: Home
+    id: SectorId
+    proof_type: int
+    round: int = 0
+    """Ways back taken so far: part of every job's fingerprint, so that going back computes anew."""
+    deals: tuple[Deal, ...] | None = None
+    upgrade: Upgrade | None = None
+    pieces: tuple[Piece, ...] | None = None
+    tree_d: str | None = None
+    ticket: Ticket | None = None
+    expired_ticket: Ticket | None = None
+    pc1_output: FileRef | None = None
+    comm_r: Hex32 | None = None
+    comm_d: Hex32 | None = None
+    synthetic_proofs: str | None = None
+    precommit_sent: Submission | None = None
+    precommit_failed: str | None = None
+    precommit_landed: str | None = None
+    persisted_in: str | None = None
+    persistence_confirmed: str | None = None
+    persistence_refused: str | None = None
+    seed: Seed | None = None
+    c1_output: FileRef | None = None
+    proof: Base64 | None = None
+    proof_sent: Submission | None = None
+    proof_failed: str | None = None
+    proof_outcome: str | None = None
+
+    def after(self, flow: Flow, state: State, event: Event) -> Sector:
+        """Return the sector after ``event`` in ``state``. A way back clears what the states from there on had set."""
+        to = flow.rows[state].edges[type(event)]
+        came = {name: getattr(event, name) for name in event.sets()}
+        base = self.back_at(flow, to) if flow.is_back(state, to) else self
+        return base.model_copy(update=came)
+
+    def back_at(self, flow: Flow, state: State) -> Sector:
+        """Return the sector without what ``state`` and the states after it set."""
+        return self.model_copy(update={**dict.fromkeys(flow.cleared_at(state)), "round": self.round + 1})
+
+    def lacks(self, flow: Flow, state: State) -> list[str]:
+        """Return the fields that ``state``'s step needs and that a sector taken back there would not have."""
+        there = self.back_at(flow, state)
+        return [name for name in flow.rows[state].needs if getattr(there, name) is None]
+
+
+class Settings(Frozen):
+    """What the configuration says about one task, fixed when the task starts."""
+
+    recover_interval: timedelta = timedelta(seconds=60)
+    max_retries: int = 5
+    rpc_polling_interval: timedelta = timedelta(seconds=180)
+    ignore_proof_check: bool = False
+    verify_after_pc2: bool = False
+    expired_ticket: Literal["rewind", "park", "abort"] = "rewind"
+    heartbeat_timeout: timedelta = timedelta(seconds=20)
+    enable_deals: bool = False
+    disable_cc: bool = False
+    max_deals: int | None = None
+    min_deal_space: int | None = None
+
+
+class Task(Frozen):
+    """What a step's activity is given: the sector as it is, the settings, and the state whose step it is."""
+
+    sector: Sector
+    settings: Settings
+    state: State
+
+
+class SectorInput(Frozen):
+    """A sector workflow's input. The flow's version keeps a running task on the table that it started with."""
+
+    flow: str
+    flow_version: int
+    state: State
+    sector: Sector
+    settings: Settings

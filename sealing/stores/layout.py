@@ -1,0 +1,103 @@
+"""Where a sector's files are: the one place for paths in a thread's location and in a permanent store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealing.values import SectorId
+
+HOT_CONFIG = "config.toml"
+HOLDER = ".holder"
+INCUMBENT_DATABASE = "meta"
+
+
+@dataclass(frozen=True)
+class SectorFiles:
+    """The paths of one sector below ``root``: ``<location>/data`` or a permanent store."""
+
+    root: Path
+    name: str
+
+    @classmethod
+    def local(cls, location: str | Path, sector: SectorId) -> SectorFiles:
+        """Return the sector's paths in a thread's location."""
+        return cls(Path(location) / "data", str(sector))
+
+    @classmethod
+    def stored(cls, store: str | Path, sector: SectorId) -> SectorFiles:
+        """Return the sector's paths in a permanent store."""
+        return cls(Path(store), str(sector))
+
+    @property
+    def unsealed(self) -> Path:
+        """The staged data, a file of the sector's size."""
+        return self.root / "unsealed" / self.name
+
+    @property
+    def sealed(self) -> Path:
+        """The replica, a file of the sector's size."""
+        return self.root / "sealed" / self.name
+
+    @property
+    def cache(self) -> Path:
+        """The folder of labels, trees and auxiliary data."""
+        return self.root / "cache" / self.name
+
+    @property
+    def prepared(self) -> Path:
+        """The folder in which tree-d waits for PC1."""
+        return self.root / "prepared" / self.name
+
+    @property
+    def update(self) -> Path:
+        """The replica of a snap-up."""
+        return self.root / "update" / self.name
+
+    @property
+    def update_cache(self) -> Path:
+        """The cache folder of a snap-up."""
+        return self.root / "update-cache" / self.name
+
+    @property
+    def jobs(self) -> Path:
+        """The folder of the sector's jobs, one folder a stage in it."""
+        return self.root / "jobs" / self.name
+
+    def job(self, stage: str) -> Path:
+        """Return the folder of one stage's job."""
+        return self.jobs / stage
+
+    @property
+    def pristine_mark(self) -> Path:
+        """The mark that the sealed file still holds the data as PC1 left it."""
+        return self.jobs / "sealed-is-pristine"
+
+    def all(self) -> tuple[Path, ...]:
+        """Return every path that may exist for the sector."""
+        return (
+            self.unsealed,
+            self.sealed,
+            self.cache,
+            self.prepared,
+            self.update,
+            self.update_cache,
+            self.jobs,
+        )
+
+
+TREE_D = "sc-02-data-tree-d.dat"
+P_AUX = "p_aux"
+T_AUX = "t_aux"
+
+
+def tree_r_last_names(sector_size: int) -> tuple[str, ...]:
+    """Return the names of the files of tree-r-last: one below 32 GiB, 8 for 32 GiB, 16 for 64 GiB."""
+    parts = {32 << 30: 8, 64 << 30: 16}.get(sector_size, 1)
+    stem = "sc-02-data-tree-r-last"
+    return (f"{stem}.dat",) if parts == 1 else tuple(f"{stem}-{part}.dat" for part in range(parts))
+
+
+def space_needed(sector_size: int) -> int:
+    """Return the bytes to reserve in a permanent store for one sector's sealed file and cache."""
+    return 2 * sector_size if sector_size < 32 << 30 else sector_size + sector_size // 50

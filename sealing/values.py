@@ -1,0 +1,86 @@
+"""Small frozen values that events, sectors and the wire share. Each goes into workflow history: keep them small."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Frozen(BaseModel):
+    """Base of every model: immutable, and tolerant of unknown fields, so that an older worker reads newer history."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""32 bytes (a commitment, randomness) as 64 lower-case hex digits: readable in the Web UI."""
+
+Base64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]*={0,2}$")]
+"""Bytes of any length as standard base64."""
+
+
+class SectorId(Frozen):
+    """A sector's identity on chain: the miner's actor id and the sector's number."""
+
+    miner: Annotated[int, Field(ge=0, lt=2**64)]
+    number: Annotated[int, Field(ge=0, lt=2**64)]
+
+    def __str__(self) -> str:
+        """Return the name used for files and search, such as ``s-t01000-5``."""
+        return f"s-t0{self.miner}-{self.number}"
+
+
+class Piece(Frozen):
+    """A piece as it stands in the staged data. ``size`` is padded, in bytes."""
+
+    commitment: Hex32
+    size: int
+
+
+class Deal(Frozen):
+    """A deal's piece that goes into a sector. ``size`` is padded; ``payload_size`` is the client's data, both bytes.
+
+    A filler has neither a deal nor an allocation id and is all zeros.
+    """
+
+    piece_cid: str
+    size: int
+    payload_size: int = 0
+    deal_id: int = 0
+    allocation_id: int = 0
+
+
+class Ticket(Frozen):
+    """Chain randomness for PC1 and the epoch at which it was drawn."""
+
+    ticket: Hex32
+    epoch: int
+
+
+class Seed(Frozen):
+    """Chain randomness for C1 and its epoch."""
+
+    seed: Hex32
+    epoch: int
+
+
+class FileRef(Frozen):
+    """A large output that stays on the machine: where, how many bytes, and their SHA-256."""
+
+    path: str
+    size: int
+    sha256: Hex32
+
+
+class Submission(Frozen):
+    """What was last sent to the chain: the SHA-256 of the content, so that a change of it is noticed."""
+
+    digest: Hex32
+
+
+class Upgrade(Frozen):
+    """What a snap-up needs of the sector that it upgrades: the old replica's commitment and the store that holds it."""
+
+    comm_r: Hex32
+    access_instance: str
