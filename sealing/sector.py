@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-from sealing.flow.events import Event
+from sealing.flow.events import AnyEvent, Event
 from sealing.flow.state import State
 from sealing.flow.table import Flow
 from sealing.values import Base64, Deal, FileRef, Frozen, Hex32, Piece, SectorId, Seed, Submission, Ticket, Upgrade
@@ -75,6 +75,8 @@ class Settings(Frozen):
     ignore_proof_check: bool = False
     verify_after_pc2: bool = False
     expired_ticket: Literal["rewind", "park", "abort"] = "rewind"
+    ticket_lifetime: timedelta = timedelta(hours=24)
+    """How long after it was drawn a ticket is worth computing on: (3780 - 900) epochs of 30 s."""
     heartbeat_timeout: timedelta = timedelta(seconds=20)
     enable_deals: bool = False
     disable_cc: bool = False
@@ -90,6 +92,14 @@ class Task(Frozen):
     state: State
 
 
+class Outcome(Frozen):
+    """What a step's activity gives back: the event, and the seconds that it queued and ran on the machine."""
+
+    event: AnyEvent
+    wait_seconds: float = 0.0
+    run_seconds: float = 0.0
+
+
 class SectorInput(Frozen):
     """A sector workflow's input. The flow's version keeps a running task on the table that it started with."""
 
@@ -98,3 +108,23 @@ class SectorInput(Frozen):
     state: State
     sector: Sector
     settings: Settings
+
+
+class Stay(Frozen):
+    """One stay in a state: seconds in all, of which queueing and running on the machine, and the tries it took."""
+
+    state: State
+    seconds: float
+    wait_seconds: float = 0.0
+    run_seconds: float = 0.0
+    tries: int = 1
+
+
+class Summary(Frozen):
+    """A finished task's result."""
+
+    sector: str
+    state: State
+    stays: tuple[Stay, ...]
+    proof: Base64 | None = None
+    comm_r: Hex32 | None = None

@@ -52,10 +52,11 @@ class Deal(Frozen):
 
 
 class Ticket(Frozen):
-    """Chain randomness for PC1 and the epoch at which it was drawn."""
+    """Chain randomness for PC1, its epoch, and when this worker drew it (seconds since 1970), to know its age."""
 
     ticket: Hex32
     epoch: int
+    drawn_at: float = 0.0
 
 
 class Seed(Frozen):

@@ -100,9 +100,20 @@ class Flow:
                 return known
 
     def _problems(self) -> Iterator[str]:
+        """Yield what is wrong with the table. Later checks need what earlier ones ensure, so the first kind ends it."""
+        for check in (self._loose_ends, self._bad_rows, self._missing_needs):
+            if found := list(check()):
+                yield from found
+                return
+
+    def _loose_ends(self) -> Iterator[str]:
         if self.start not in self.rows:
             yield f"the start {self.start} has no row"
-            return
+        for state, event, to in self.edges():
+            if to not in self.rows and to not in self.terminal:
+                yield f"{state} leads by {event.__name__} to {to}, which has no row"
+
+    def _bad_rows(self) -> Iterator[str]:
         reached = self._reachable()
         for state, step in self.rows.items():
             if state in self.terminal:
@@ -111,15 +122,14 @@ class Flow:
                 yield f"{state} is never reached"
             if not step.activity or not step.edges:
                 yield f"{state} has no activity or leads nowhere"
-        for state, event, to in self.edges():
-            if to not in self.rows and to not in self.terminal:
-                yield f"{state} leads by {event.__name__} to {to}, which has no row"
-                return
+        for state, event, _ in self.edges():
             if not event.sets():
-                yield f"{event.__name__} sets nothing"
+                yield f"{state}: {event.__name__} sets nothing"
         for state, event, to in self.added:
             if state not in self.rows or self.rows[state].edges.get(event) != to:
                 yield f"the row {state} {event.__name__} {to} is marked as ours and is not in the table"
+
+    def _missing_needs(self) -> Iterator[str]:
         for state, step in self.rows.items():
             if missing := set(step.needs) - self.filled[state]:
                 yield f"{state} needs {', '.join(sorted(missing))}, which some path to it does not set"
