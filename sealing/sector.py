@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
+from sealing.failures import Failure
 from sealing.flow.events import AnyEvent, Event
 from sealing.flow.state import State
 from sealing.flow.table import Flow
@@ -100,6 +101,32 @@ class Outcome(Frozen):
     run_seconds: float = 0.0
 
 
+class Report(Frozen):
+    """What the manager is told of a sector: the state that it has entered, how, and why it stands still, if it does."""
+
+    sector: SectorId
+    home: Home
+    previous: State
+    next: State
+    event: str
+    failure: Failure | None = None
+
+
+class Verdict(Frozen):
+    """The manager's answer to a report: whether it has ended the task, and why."""
+
+    finalized: bool = False
+    reason: str = ""
+
+
+class Ending(Frozen):
+    """A task's last report. ``tell`` is false where the manager itself has ended the task."""
+
+    report: Report
+    abort_reason: str = ""
+    tell: bool = True
+
+
 class SectorInput(Frozen):
     """A sector workflow's input. The flow's version keeps a running task on the table that it started with."""
 
@@ -108,6 +135,27 @@ class SectorInput(Frozen):
     state: State
     sector: Sector
     settings: Settings
+
+    @property
+    def workflow_id(self) -> str:
+        """The workflow's id: the sector's own, so that Temporal keeps a second task of that kind away."""
+        return f"{self.flow}-t0{self.sector.id.miner}-{self.sector.id.number}"
+
+
+class ThreadInput(Frozen):
+    """A sealing thread. The location is its identity, the index is for people."""
+
+    worker: str
+    location: str
+    index: int
+    heartbeat_timeout: timedelta = timedelta(seconds=20)
+
+
+class Allocation(Frozen):
+    """A thread's next task, and how long the thread rests after it."""
+
+    task: SectorInput
+    seal_interval: timedelta
 
 
 class Stay(Frozen):

@@ -28,6 +28,7 @@ from sealing.flow.table import Flow, Place, Step
 
 SEALER = Flow(
     name="sealer",
+    workflow="Sealer",
     version=1,
     rows={
         # No sector yet: ask for one.

@@ -15,6 +15,7 @@ from sealing.flow.table import Flow, Place, Step
 
 SNAPUP = Flow(
     name="snapup",
+    workflow="SnapUp",
     version=1,
     rows={
         # No sector yet: ask for one to upgrade, and its deals.

@@ -47,6 +47,8 @@ class Flow:
     """A flow: its name, its version, its rows, and which of them are ours and not the seed's."""
 
     name: str
+    workflow: str
+    """The Temporal workflow type that runs it."""
     version: int
     rows: Mapping[State, Step]
     added: tuple[tuple[State, type[Event], State], ...] = ()

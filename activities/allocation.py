@@ -1,0 +1,105 @@
+"""How a thread comes by its next sector.
+
+Dies here: before the manager answered, nothing has happened. After it, the claim in the location says which sector
+is this thread's, so the next try takes it up instead of asking again. Between the two the request's key lets a
+manager that knows it (ours) give the same sector again; the incumbent's loses a number there, as with its own worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.service import RPCError, RPCStatusCode
+
+from sealing.failures import LeveledFailure, Outage, Wait
+from sealing.flow.registry import LATEST
+from sealing.flow.state import State
+from sealing.manager.client import Manager
+from sealing.proofs import seal_proof
+from sealing.sector import Allocation, Home, Sector, SectorInput, Settings, ThreadInput
+from sealing.stores.claim import Claim, read_claim, remove_claim, write_claim
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the configuration says about a thread now; read anew before each task."""
+
+    flow: str
+    settings: Settings
+    seal_interval: timedelta
+    allowed_miners: tuple[int, ...] = ()
+    allowed_proof_types: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class AllocationActivities:
+    """Activities of a sealing thread, on its machine."""
+
+    client: Client
+    manager: Manager
+    plan: Callable[[str], Plan]
+
+    @activity.defn
+    async def allocate(self, thread: ThreadInput) -> Allocation:
+        """Return the thread's next task. While there is none the thread is idle: Wait, looked at again by the server.
+
+        A failing allocation is idle too: no sector stands or falls with it.
+        """
+        plan = self.plan(thread.location)
+        claim = read_claim(thread.location)
+        if claim is not None and await self._has_ended(claim):
+            remove_claim(thread.location)
+            claim = None
+        if claim is None:
+            claim = await self._ask(thread, plan)
+            write_claim(thread.location, claim)
+        return Allocation(task=claim.task, seal_interval=plan.seal_interval)
+
+    @activity.defn
+    async def await_sector(self, workflow_id: str) -> str:
+        """Wait for the end of a sector's workflow that this thread did not start, and return how it ended."""
+        handle = self.client.get_workflow_handle(workflow_id)
+        try:
+            await handle.result()
+        except WorkflowFailureError as failure:
+            return str(failure.cause)
+        return "finished"
+
+    async def _ask(self, thread: ThreadInput, plan: Plan) -> Claim:
+        idle = plan.seal_interval.total_seconds()
+        key = f"{activity.info().workflow_id}/{activity.info().workflow_run_id}"
+        try:
+            given = await self.manager.allocate_sector(plan.allowed_miners, plan.allowed_proof_types, request=key)
+        except (LeveledFailure, Outage) as failure:
+            raise Wait(f"idle: {failure}", idle) from failure
+        if given is None:
+            raise Wait("idle: the manager has no sector to give", idle)
+        try:
+            seal_proof(given.proof_type)
+        except ValueError as error:
+            raise Wait(f"idle: sector {given.id}: {error}", idle) from error
+        flow = LATEST[plan.flow]
+        home = Home(worker=thread.worker, location=thread.location)
+        sector = Sector(home=home, id=given.id, proof_type=given.proof_type)
+        task = SectorInput(
+            flow=flow.name,
+            flow_version=flow.version,
+            state=State.Allocated,
+            sector=sector,
+            settings=plan.settings,
+        )
+        return Claim(task=task)
+
+    async def _has_ended(self, claim: Claim) -> bool:
+        """Tell whether Temporal positively says that the claimed task has ended. Not found is not ended."""
+        try:
+            found = await self.client.get_workflow_handle(claim.task.workflow_id).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise Outage(f"Temporal does not answer about {claim.task.workflow_id}: {error}") from error
+        return found.status is not WorkflowExecutionStatus.RUNNING

@@ -1,0 +1,39 @@
+"""A location's claim: which sector is its thread's. Written as soon as the manager gives one, gone with the sector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sealing.sector import SectorInput
+from sealing.stores.files import remove_synced, write_atomically
+from sealing.values import Frozen
+
+
+class Claim(Frozen):
+    """The task that occupies a location, as it was when it began."""
+
+    task: SectorInput
+
+
+def read_claim(location: str) -> Claim | None:
+    """Return the location's claim, if there is one. A broken one is an error: it may stand for a sector."""
+    path = _path(location)
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return None
+    return Claim.model_validate_json(text)
+
+
+def write_claim(location: str, claim: Claim) -> None:
+    """Claim the location, atomically and synced."""
+    write_atomically(_path(location), claim.model_dump_json(indent=1).encode())
+
+
+def remove_claim(location: str) -> None:
+    """Free the location."""
+    remove_synced(_path(location))
+
+
+def _path(location: str) -> Path:
+    return Path(location) / "data" / "claim.json"

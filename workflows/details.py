@@ -1,0 +1,41 @@
+"""A sector's current details: the Markdown table that the Web UI shows on its page."""
+
+from __future__ import annotations
+
+from sealing.failures import bounded
+from workflows.status import Status
+
+
+def render(status: Status) -> str:
+    """Return the details of a sector as Markdown."""
+    sector = status.sector
+    rows = [
+        ("sector", str(sector.id)),
+        ("state", f"**{status.state}**" + _standing(status)),
+        ("since", status.since.isoformat(timespec="seconds")),
+        ("try", str(status.tries)),
+        ("machine", f"{sector.home.worker} {sector.home.location}"),
+    ]
+    if status.failure:
+        rows.append(("last failure", f"{status.failure.level}: {_cell(status.failure.text)}"))
+    if sector.ticket:
+        rows.append(("ticket", f"epoch {sector.ticket.epoch}"))
+    if sector.comm_r:
+        rows.append(("comm_r", f"`{sector.comm_r}`"))
+    if sector.persisted_in:
+        rows.append(("store", sector.persisted_in))
+    if status.last_command:
+        refused = f" refused: {_cell(status.last_command.refused)}" if status.last_command.refused else " carried out"
+        rows.append(("last command", f"`{_cell(status.last_command.command)}`{refused}"))
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def _standing(status: Status) -> str:
+    if status.halted:
+        return ", parked" if status.failure else ", paused"
+    return ", waits before the next try" if status.recovering else ""
+
+
+def _cell(text: str) -> str:
+    """Keep a text inside its table cell."""
+    return bounded(text, 600).replace("|", "\\|").replace("\n", " ")

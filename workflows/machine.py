@@ -1,0 +1,345 @@
+"""The one loop that runs every flow. What it runs is the table's; what it obeys are the operator's commands.
+
+While the state is not terminal: publish, run the state's step, and go where its event leads. A command ends whatever
+is waited for; a computation is only let go of, so that its result is there when the sector is resumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+from sealing.failures import Failure, Level, bounded
+from sealing.flow.registry import FLOWS
+from sealing.flow.state import State
+from sealing.sector import Ending, Outcome, Report, SectorInput, Stay, Summary, Task
+from workflows import attributes
+from workflows.calls import failure_of, on_machine, quick, run_step
+from workflows.commands import Answer, Command, Kind, Refused
+from workflows.details import render
+from workflows.reporter import Reporter
+from workflows.status import Status
+
+CLEAN_UP = "clean_up"
+REPORT_END = "report_end"
+CLEAN_UP_WITHIN = timedelta(minutes=5)
+"""How long an abort waits for the sector's machine: one that is gone must not hold the end of a task."""
+
+
+class Machine:
+    """One task on its way through its flow."""
+
+    def __init__(self, task: SectorInput) -> None:
+        """Stand at the task's state, before any step."""
+        self.flow = FLOWS[task.flow, task.flow_version]
+        self.settings = task.settings
+        self.sector = task.sector
+        self.state = task.state
+        self.failure: Failure | None = None
+        self.halted = False
+        self.recovering = False
+        self.answer: Answer | None = None
+        self._tries = 1
+        self._since = workflow.now()
+        self._stays: list[Stay] = []
+        self._came: tuple[State, str] = (self.flow.start, "")
+        self._commands: deque[Command] = deque()
+        self._reporter = Reporter()
+        self._shown: dict[str, object] = {}
+        self._abort_reason = ""
+
+    # What others ask and order
+
+    def order(self, command: Command) -> None:
+        """Take a command; it is carried out as soon as the loop comes to it."""
+        self._commands.append(command)
+
+    def refuse(self, command: str, why: str) -> None:
+        """Leave the sector as it is and show why a command was refused."""
+        self.answer = Answer(command=command, refused=why)
+        workflow.logger.warning("%s refused: %s", command, why)
+        self._show()
+
+    def status(self) -> Status:
+        """Return all that an operator sees."""
+        return Status(
+            flow=self.flow.name,
+            state=self.state,
+            halted=self.halted,
+            recovering=self.recovering,
+            since=self._since,
+            tries=self._tries,
+            failure=self.failure,
+            sector=self.sector,
+            last_command=self.answer,
+        )
+
+    # The loop
+
+    async def run(self) -> Summary:
+        """Run to the end. Raises ApplicationError of type Aborted where that is the end."""
+        self._publish()
+        try:
+            while self.state not in self.flow.terminal:
+                await self._turn()
+        except asyncio.CancelledError:
+            self._enter_aborted("the workflow was cancelled")
+        return await self._close_surely()
+
+    async def _turn(self) -> None:
+        came = await self._unless_ordered(self._attempt())
+        if isinstance(came, Outcome):
+            self._advance(came)
+        elif isinstance(came, Failure):
+            await self._suffer(came)
+        await self._obey()
+
+    async def _attempt(self) -> Outcome | Failure:
+        step = self.flow.rows[self.state]
+        task = Task(sector=self.sector, settings=self.settings, state=self.state)
+        try:
+            outcome = await run_step(step.activity, step.where, task)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return failure_of(error) or Failure(level=Level.Permanent, text=bounded(str(error.cause or error)))
+        if type(outcome.event) not in step.edges:
+            name = type(outcome.event).__name__
+            return Failure(level=Level.Permanent, text=f"{step.activity} ended in {name}, which {self.state} has not")
+        return outcome
+
+    async def _unless_ordered(self, work: Coroutine[Any, Any, Outcome | Failure | None]) -> Outcome | Failure | None:
+        """Wait for the work's end, a command, or the manager's word; what is not at its end then is let go of."""
+        task = asyncio.create_task(work)
+        try:
+            await workflow.wait_condition(lambda: task.done() or bool(self._commands) or self._ended_outside())
+        finally:
+            if not task.done():
+                task.cancel()
+        if task.done():
+            return task.result()
+        await workflow.wait([task])
+        # The end may have come in the very moment of letting go: then it counts.
+        lost = task.cancelled() or task.exception() is not None
+        return None if lost else task.result()
+
+    def _advance(self, outcome: Outcome) -> None:
+        event = outcome.event
+        self._stay(outcome)
+        previous = self.state
+        self.sector = self.sector.after(self.flow, previous, event)
+        self._enter(self.flow.rows[previous].edges[type(event)], type(event).__name__)
+
+    def _enter(self, state: State, event: str) -> None:
+        self._came = (self.state, event)
+        self.state = state
+        self.failure = None
+        self._tries = 1
+        self._since = workflow.now()
+        self._publish()
+
+    def _stay(self, outcome: Outcome | None = None) -> None:
+        self._stays.append(
+            Stay(
+                state=self.state,
+                seconds=(workflow.now() - self._since).total_seconds(),
+                wait_seconds=outcome.wait_seconds if outcome else 0.0,
+                run_seconds=outcome.run_seconds if outcome else 0.0,
+                tries=self._tries,
+            )
+        )
+
+    # What a step's failure comes to
+
+    async def _suffer(self, failure: Failure) -> None:
+        self.failure = failure
+        if failure.level is Level.Abort:
+            self._enter_aborted(failure.text)
+        elif failure.level is Level.Temporary and self._tries <= self.settings.max_retries:
+            await self._recover()
+        else:
+            self._park(failure)
+
+    async def _recover(self) -> None:
+        self._tries += 1
+        self.recovering = True
+        self._show()
+        try:
+            await self._unless_ordered(self._pause_before_retry())
+        finally:
+            self.recovering = False
+
+    async def _pause_before_retry(self) -> None:
+        interval = self.settings.recover_interval
+        await workflow.sleep(interval, summary=f"{self.state}: try {self._tries} of {self.settings.max_retries + 1}")
+
+    def _park(self, failure: Failure) -> None:
+        if failure.level is Level.Temporary:
+            failure = Failure(level=Level.Permanent, text=f"{failure.text} (tried {self._tries} times)")
+        self.failure = failure
+        self.halted = True
+        self._publish()
+
+    # Commands
+
+    async def _obey(self) -> None:
+        """Carry out what was ordered. A sector that stands still waits here, at no cost, for what sets it going."""
+        while True:
+            if self._ended_outside():
+                verdict = self._reporter.ended
+                self._enter_aborted((verdict.reason if verdict else "") or "ended from the manager's side")
+            if self.state in self.flow.terminal:
+                return
+            if self._commands:
+                self._carry_out(self._commands.popleft())
+            elif self.halted:
+                await workflow.wait_condition(lambda: bool(self._commands) or self._ended_outside())
+            else:
+                return
+
+    def _carry_out(self, command: Command) -> None:
+        words = f"{command.kind} {command.state or ''}".strip()
+        try:
+            if command.kind is Kind.abort:
+                self._enter_aborted(command.reason or "aborted by an operator")
+            elif command.kind is Kind.pause:
+                self._pause()
+            else:
+                self._resume(command.state)
+        except Refused as refusal:
+            self.refuse(words, str(refusal))
+        else:
+            self.answer = Answer(command=words)
+            workflow.logger.info("%s carried out", words)
+
+    def _pause(self) -> None:
+        if self.halted:
+            raise Refused(f"the sector already stands still in {self.state}")
+        self.halted = True
+        self._publish()
+
+    def _resume(self, state: State | None) -> None:
+        if not self.halted and not self.recovering and self.failure is None:
+            raise Refused(f"the sector is running in {self.state}: there is nothing to resume")
+        if state is not None:
+            self._check_resumable(state)
+        self.halted = False
+        if state is None:
+            self._enter(self.state, "Resume")
+        else:
+            self._stay()
+            self.sector = self.sector.back_at(self.flow, state)
+            self._enter(state, "Resume")
+
+    def _check_resumable(self, state: State) -> None:
+        allowed = ", ".join([*self.resumable(), "Abort"])
+        if state not in self.flow.rows or state is self.flow.start:
+            raise Refused(f"{self.flow.name} cannot be resumed to {state}; it can to {allowed}")
+        if missing := self.sector.lacks(self.flow, state):
+            raise Refused(f"{state} needs {', '.join(missing)}, which the sector has not; it can go to {allowed}")
+
+    def resumable(self) -> list[State]:
+        """Return the states that a resume may go to now, in the order of the flow."""
+        rows = (state for state in self.flow.rows if state is not self.flow.start)
+        return [state for state in rows if not self.sector.lacks(self.flow, state)]
+
+    def _ended_outside(self) -> bool:
+        return self._reporter.ended is not None
+
+    # The end
+
+    def _enter_aborted(self, reason: str) -> None:
+        self._stay()
+        self._abort_reason = reason
+        self._came = (self.state, "Abort")
+        self.state = State.Aborted
+        self.halted = False
+        self._since = workflow.now()
+        self._show()
+
+    async def _close_surely(self) -> Summary:
+        """Close, whatever is cancelled meanwhile: half an end would leave files and a manager that waits."""
+        closing = asyncio.create_task(self._close())
+        while True:
+            try:
+                return await asyncio.shield(closing)
+            except asyncio.CancelledError:
+                if closing.done():
+                    raise
+
+    async def _close(self) -> Summary:
+        """Clean up the machine's files, tell the manager, and end."""
+        await self._reporter.settle()
+        aborted = self.state is State.Aborted
+        await self._clean_up(CLEAN_UP_WITHIN if aborted else None)
+        previous, event = self._came
+        report = Report(sector=self.sector.id, home=self.sector.home, previous=previous, next=self.state, event=event)
+        ended_there = self._ended_outside()
+        ending = Ending(report=report, abort_reason=self._abort_reason, tell=not ended_there)
+        await quick(REPORT_END, ending, bool, f"{self.sector.id} {self.state}")
+        if aborted:
+            raise ApplicationError(f"{previous}: {self._abort_reason}", type=State.Aborted.value, non_retryable=True)
+        return Summary(
+            sector=str(self.sector.id),
+            state=self.state,
+            stays=tuple(self._stays),
+            proof=self.sector.proof,
+            comm_r=self.sector.comm_r,
+        )
+
+    async def _clean_up(self, within: timedelta | None) -> None:
+        task = Task(sector=self.sector, settings=self.settings, state=self.state)
+        try:
+            await on_machine(
+                CLEAN_UP,
+                task,
+                bool,
+                queue=self.sector.home.worker,
+                heartbeat=self.settings.heartbeat_timeout,
+                summary=f"{self.sector.id} clean up",
+                within=within,
+            )
+        except ActivityError as error:
+            workflow.logger.warning("the files of %s are left where they are: %s", self.sector.id, error.cause)
+
+    # What is seen from outside
+
+    def _publish(self) -> None:
+        """Show the state, and report it to the manager."""
+        self._show()
+        if self.state in self.flow.terminal:
+            return
+        previous, event = self._came
+        report = Report(
+            sector=self.sector.id,
+            home=self.sector.home,
+            previous=previous,
+            next=self.state,
+            event=event,
+            failure=self.failure,
+        )
+        if self.halted:
+            self._reporter.watch(report)
+        else:
+            self._reporter.say(report)
+
+    def _show(self) -> None:
+        workflow.set_current_details(render(self.status()))
+        level = self.failure.level.value if self.failure else ""
+        shown: dict[str, object] = {"state": self.state.value, "level": level, "parked": self.halted}
+        if shown == self._shown:
+            return
+        self._shown = shown
+        workflow.upsert_search_attributes(
+            [
+                attributes.SEAL_STATE.value_set(self.state.value),
+                attributes.FAILURE_LEVEL.value_set(level) if level else attributes.FAILURE_LEVEL.value_unset(),
+                attributes.PARKED.value_set(self.halted),
+            ]
+        )
