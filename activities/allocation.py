@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sealing.manager.client import Manager
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
@@ -18,10 +19,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from sealing.failures import LeveledFailure, Outage, Wait
 from sealing.flow.registry import LATEST
 from sealing.flow.state import State
-from sealing.manager.client import Manager
 from sealing.proofs import seal_proof
 from sealing.sector import Allocation, Home, Sector, SectorInput, Settings, ThreadInput
 from sealing.stores.claim import Claim, read_claim, remove_claim, write_claim
+from sealing.stores.layout import SectorFiles
+
+LOST_PAUSE = 60.0
+"""Seconds until a claim that nobody knows is looked at again."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,19 @@ class AllocationActivities:
             found = await self.client.get_workflow_handle(claim.task.workflow_id).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
+                _refuse_started(claim)
                 return False
             raise Outage(f"Temporal does not answer about {claim.task.workflow_id}: {error}") from error
         return found.status is not WorkflowExecutionStatus.RUNNING
+
+
+def _refuse_started(claim: Claim) -> None:
+    """Hold a claim whose task Temporal does not know although it has begun: starting anew would wipe its files."""
+    sector = claim.task.sector
+    files = SectorFiles.local(sector.home.location, sector.id)
+    if begun := [str(path) for path in files.all() if path.exists()]:
+        raise Wait(
+            f"{sector.id} has files here ({begun[0]}) and Temporal does not know {claim.task.workflow_id}: "
+            "nothing is touched until that is cleared up",
+            LOST_PAUSE,
+        )

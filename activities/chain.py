@@ -1,0 +1,176 @@
+"""The steps that speak to the chain through the manager: draw, submit, look, wait.
+
+All may run twice. A submission that arrived and whose answer was lost comes back as a duplicate, which goes on. What
+is polled costs no history: looking again is the server's retry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sealing.manager.client import Manager
+from sealing.manager.wire import OnChain, Polled, SubmitResult, Submitted
+from temporalio import activity
+
+from sealing.failures import Abort, Permanent, Temporary, Wait
+from sealing.flow.events import (
+    AssignSeed,
+    AssignTicket,
+    CheckPC,
+    Finish,
+    ReSubmitPC,
+    ReSubmitProof,
+    SubmitPC,
+    SubmitProof,
+    TicketExpired,
+)
+from sealing.sector import Settings, Task
+from sealing.values import Submission, Ticket
+
+T = TypeVar("T")
+
+EXPIRED = "ticket expired"
+"""How the manager begins the description of a rejection that a new ticket cures."""
+BAD_PROOF = ("invalid proof", "verify seal:")
+"""How it begins the description of a rejection for the proof itself, which nothing here cures by itself."""
+ON_CHAIN = (OnChain.Pending, OnChain.Packed, OnChain.Landed)
+
+
+def known(value: T | None, what: str) -> T:
+    """Return a field that the flow's table says is set. Its absence is a defect of ours: Permanent."""
+    if value is None:
+        raise Permanent(f"the sector has no {what}, although its state says so")
+    return value
+
+
+def expired(ticket: Ticket, settings: Settings, why: str) -> TicketExpired:
+    """Return what the policy makes of an expired ticket: go back for a new one, park or abort."""
+    match settings.expired_ticket:
+        case "rewind":
+            return TicketExpired(expired_ticket=ticket)
+        case "park":
+            raise Permanent(f"{why}; resume to TreeDBuilt draws a new ticket")
+        case "abort":
+            raise Abort(why)
+
+
+def outlived(ticket: Ticket, settings: Settings) -> str | None:
+    """Return in words that a ticket is too old to compute on, or None. Its age is known from when it was drawn."""
+    age = time.time() - ticket.drawn_at
+    limit = settings.ticket_lifetime.total_seconds()
+    if not ticket.drawn_at or age <= limit:
+        return None
+    return f"ticket expired: drawn {age:.0f} s ago at epoch {ticket.epoch}, good for {limit:.0f} s"
+
+
+@dataclass(frozen=True)
+class ChainActivities:
+    """Manager calls, on any worker of the fleet."""
+
+    manager: Manager
+
+    @activity.defn
+    async def assign_ticket(self, task: Task) -> AssignTicket:
+        """Draw the randomness for PC1."""
+        ticket = await self.manager.assign_ticket(task.sector.id)
+        return AssignTicket(ticket=ticket.model_copy(update={"drawn_at": time.time()}))
+
+    @activity.defn
+    async def submit_precommit(self, task: Task) -> SubmitPC | TicketExpired:
+        """Send the pre-commit. ``reset`` says that it takes the place of one that was sent before."""
+        sector = task.sector
+        ticket = known(sector.ticket, "ticket")
+        comm_r, comm_d = known(sector.comm_r, "comm_r"), known(sector.comm_d, "comm_d")
+        content = _digest(comm_r, comm_d, ticket.ticket, str(ticket.epoch))
+        reset = _reset(content, sector.precommit_sent, sector.precommit_failed)
+        answer = await self.manager.submit_precommit(sector.id, sector.proof_type, comm_r, comm_d, ticket, reset=reset)
+        if _is_expired(answer):
+            # The manager looks at the age first: an earlier try of this very content may be on chain already.
+            polled = await self.manager.poll_precommit(sector.id)
+            if not (sector.precommit_sent is not None or activity.info().attempt > 1) or polled.state not in ON_CHAIN:
+                return expired(ticket, task.settings, answer.desc)
+        else:
+            _accepted(answer, "SubmitPreCommit")
+        return SubmitPC(precommit_sent=Submission(digest=content))
+
+    @activity.defn
+    async def check_precommit(self, task: Task) -> ReSubmitPC | CheckPC:
+        """Look whether the pre-commit landed."""
+        polled = await self.manager.poll_precommit(task.sector.id)
+        if _landed(polled, "the pre-commit", task.settings):
+            return CheckPC(precommit_landed=polled.desc or "landed")
+        return ReSubmitPC(precommit_failed=polled.desc or "failed on chain")
+
+    @activity.defn
+    async def wait_seed(self, task: Task) -> AssignSeed:
+        """Wait for the randomness for C1. Its epoch is the manager's to say, never computed here."""
+        answer = await self.manager.wait_seed(task.sector.id, task.sector.proof_type)
+        if answer.seed is not None:
+            return AssignSeed(seed=answer.seed)
+        if not answer.should_wait:
+            raise Temporary("WaitSeed: the manager has neither a seed nor a time to wait")
+        polling = task.settings.rpc_polling_interval.total_seconds()
+        raise Wait(f"the seed comes in {answer.delay:.0f} s", max(min(answer.delay, polling), 0.05))
+
+    @activity.defn
+    async def submit_proof(self, task: Task) -> SubmitProof:
+        """Send the proof. The same rules as for the pre-commit."""
+        sector = task.sector
+        proof = known(sector.proof, "proof")
+        content = _digest(proof)
+        reset = _reset(content, sector.proof_sent, sector.proof_failed)
+        _accepted(await self.manager.submit_proof(sector.id, proof, reset=reset), "SubmitProof")
+        return SubmitProof(proof_sent=Submission(digest=content))
+
+    @activity.defn
+    async def check_proof(self, task: Task) -> ReSubmitProof | Finish:
+        """Look whether the proof landed, unless the configuration says not to."""
+        if task.settings.ignore_proof_check:
+            return Finish(proof_outcome="unchecked")
+        polled = await self.manager.poll_proof(task.sector.id)
+        if _landed(polled, "the proof", task.settings):
+            return Finish(proof_outcome="landed")
+        return ReSubmitProof(proof_failed=polled.desc or "failed on chain")
+
+
+def _digest(*content: str) -> str:
+    return hashlib.sha256("\n".join(content).encode()).hexdigest()
+
+
+def _reset(content: str, sent: Submission | None, failed: str | None) -> bool:
+    """Tell whether a submission replaces one: the earlier failed on chain, or its content was another."""
+    return failed is not None or (sent is not None and sent.digest != content)
+
+
+def _is_expired(answer: Submitted) -> bool:
+    return answer.res is SubmitResult.Rejected and answer.desc.startswith(EXPIRED)
+
+
+def _accepted(answer: Submitted, method: str) -> None:
+    why = f"{method}: {answer.res.name}: {answer.desc or 'no reason given'}"
+    match answer.res:
+        case SubmitResult.Accepted | SubmitResult.DuplicateSubmit:
+            return
+        case SubmitResult.MismatchedSubmission | SubmitResult.FilesMissed:
+            raise Permanent(why)
+        case SubmitResult.Rejected:
+            raise (Permanent if answer.desc.startswith(BAD_PROOF) else Abort)(why)
+
+
+def _landed(polled: Polled, what: str, settings: Settings) -> bool:
+    """Return True for landed and False for failed, which is sent again. Raises for all else."""
+    why = f"{what} is {polled.state.name}" + (f": {polled.desc}" if polled.desc else "")
+    match polled.state:
+        case OnChain.Landed:
+            return True
+        case OnChain.Failed:
+            return False
+        case OnChain.Pending | OnChain.Packed:
+            raise Wait(why, settings.rpc_polling_interval.total_seconds())
+        case OnChain.NotFound | OnChain.PermFailed:
+            raise Permanent(why)
+        case OnChain.ShouldAbort:
+            raise Abort(why)

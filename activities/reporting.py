@@ -1,0 +1,60 @@
+"""Telling the manager where a task stands. Every report may arrive twice or not at all: the latest state wins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sealing.manager.client import Manager
+from sealing.manager.wire import StateReport
+from temporalio import activity
+
+from sealing.failures import Wait
+from sealing.flow.state import State
+from sealing.sector import Ending, Report, Verdict
+
+ASK_AGAIN = 3600.0
+"""Seconds between two questions whether the manager has ended a parked sector."""
+
+
+@dataclass(frozen=True)
+class ReportingActivities:
+    """Manager calls, on any worker of the fleet."""
+
+    manager: Manager
+
+    @activity.defn
+    async def report_state(self, report: Report) -> Verdict:
+        """Report a state and return whether the manager has ended the task."""
+        answer = await self.manager.report_state(report.sector, _wire(report))
+        return Verdict(finalized=answer.finalized, reason=answer.reason)
+
+    @activity.defn
+    async def await_finalized(self, report: Report) -> Verdict:
+        """Report a parked sector every hour, and end when the manager says that the task has ended."""
+        verdict = await self.report_state(report)
+        if not verdict.finalized:
+            raise Wait(f"{report.sector} stands still in {report.next}", ASK_AGAIN)
+        return verdict
+
+    @activity.defn
+    async def report_end(self, ending: Ending) -> bool:
+        """Report the end of a task, unless it was the manager that ended it. Returns whether it was told."""
+        if not ending.tell:
+            return False
+        await self.report_state(ending.report)
+        if ending.report.next is State.Aborted:
+            await self.manager.report_aborted(ending.report.sector, ending.abort_reason)
+        else:
+            await self.manager.report_finalized(ending.report.sector)
+        return True
+
+
+def _wire(report: Report) -> StateReport:
+    return StateReport(
+        worker=report.home.worker,
+        location=report.home.location,
+        prev=report.previous.value,
+        next=report.next.value,
+        event=report.event,
+        failure=report.failure,
+    )

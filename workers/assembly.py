@@ -1,0 +1,172 @@
+"""The worker put together: one process that serves the fleet's queue and its machine's own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.allocation import AllocationActivities, Plan
+from activities.chain import ChainActivities
+from activities.pieces import DealActivities, PieceActivities
+from activities.proving import ProvingActivities
+from activities.reporting import ReportingActivities
+from activities.stages import Stages
+from activities.step import StepInterceptor
+from activities.storage import ConfirmationActivities, StorageActivities
+from sealing.config import Config
+from sealing.manager.client import Manager
+from sealing.processors.admission import Admission
+from sealing.sector import ThreadInput
+from workers.connection import connect, ensure_attributes
+from workers.programs import choose_programs
+from workflows.sealer import Sealer
+from workflows.thread import SealingThread
+
+log = logging.getLogger(__name__)
+
+PASSED_THROUGH = ("sealing", "workflows", "pydantic", "pydantic_core", "annotated_types")
+"""Modules that the workflow sandbox takes from outside. Ours hold no state and call nothing that is not deterministic,
+and pydantic models made inside cost 45 ms and 800 KB a workflow instance."""
+
+HEARTBEAT_THROTTLE = timedelta(seconds=5)
+"""The SDK holds heartbeats back for up to a minute otherwise, and a cancellation comes with one."""
+
+MACHINE_SLOTS = 500
+"""Activities of this machine at once: plenty, for admission decides who runs."""
+
+
+async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0) -> None:
+    """Serve until ``stop`` is set, then drain: activities let go of their jobs, which run on.
+
+    ``patience`` is how many seconds Temporal may be away at the start. Raises StartError.
+    """
+    client = await connect(config.temporal, patience)
+    await ensure_attributes(client)
+    async with serving(config, client):
+        await start_threads(config, client)
+        log.info("worker %s serves queues %s and %s", config.worker.name, config.temporal.task_queue, config.worker.name)
+        await stop.wait()
+        log.info("draining: running computations go on without this worker")
+
+
+@asynccontextmanager
+async def serving(config: Config, client: Client) -> AsyncIterator[None]:
+    """Run the fleet's worker and the machine's worker."""
+    admission = Admission(config.processors.limits())
+    await admission.adopt([thread.location for thread in config.sealing_thread])
+    rpc = config.sector_manager.rpc_client
+    async with (
+        Manager(rpc.addr, headers=rpc.headers) as manager,
+        fleet_worker(client, config.temporal.task_queue, manager),
+        machine_worker(config, client, manager, admission),
+    ):
+        yield
+
+
+def fleet_worker(client: Client, task_queue: str, manager: Manager) -> Worker:
+    """Return the worker for workflows and manager calls, which any machine of the fleet may serve."""
+    chain, reporting = ChainActivities(manager), ReportingActivities(manager)
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[Sealer, SealingThread],
+        activities=[
+            DealActivities().acquire_deals,
+            chain.assign_ticket,
+            chain.submit_precommit,
+            chain.check_precommit,
+            chain.wait_seed,
+            chain.submit_proof,
+            chain.check_proof,
+            ConfirmationActivities(manager).submit_persisted,
+            reporting.report_state,
+            reporting.await_finalized,
+            reporting.report_end,
+        ],
+        interceptors=[StepInterceptor()],
+        workflow_runner=SandboxedWorkflowRunner(
+            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+        ),
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+    )
+
+
+def machine_worker(config: Config, client: Client, manager: Manager, admission: Admission) -> Worker:
+    """Return the worker for all that needs this machine's files."""
+    limits = {stage: limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
+    stages = Stages(choose_programs(config.processors), admission, limits)
+    stores = {store.name: store.location for store in config.attached if not store.readonly}
+    allocation = AllocationActivities(client, manager, partial(plan_of, config))
+    proving, storage, pieces = ProvingActivities(stages), StorageActivities(manager, stores), PieceActivities(stages)
+    return Worker(
+        client,
+        task_queue=config.worker.name,
+        activities=[
+            allocation.allocate,
+            allocation.await_sector,
+            pieces.add_piece,
+            pieces.build_tree_d,
+            proving.pc1,
+            proving.pc2,
+            proving.synthetic_porep,
+            proving.c1,
+            proving.c2,
+            storage.persist,
+            storage.clean_up,
+        ],
+        interceptors=[StepInterceptor()],
+        max_concurrent_activities=MACHINE_SLOTS,
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+    )
+
+
+def plan_of(config: Config, location: str) -> Plan:
+    """Return what the configuration says about the thread of ``location``."""
+    index = [str(thread.location) for thread in config.sealing_thread].index(location)
+    sealing = config.sealing_of(index)
+    return Plan(
+        flow=config.sealing_thread[index].plan,
+        settings=config.thread_settings(index),
+        seal_interval=sealing.seal_interval,
+        allowed_miners=sealing.allowed_miners,
+        allowed_proof_types=sealing.allowed_proof_types,
+    )
+
+
+async def start_threads(config: Config, client: Client) -> Mapping[str, str]:
+    """Start the workflow of each thread that does not run yet. Returns their ids by location."""
+    started = {}
+    for index, thread in enumerate(config.sealing_thread):
+        given = ThreadInput(
+            worker=config.worker.name,
+            location=str(thread.location),
+            index=index,
+            heartbeat_timeout=config.temporal.heartbeat_timeout,
+        )
+        started[given.location] = thread_id(config.worker.name, thread.location)
+        await client.start_workflow(
+            SealingThread.run,
+            given,
+            id=started[given.location],
+            task_queue=config.temporal.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"thread {index} of {config.worker.name}: {thread.location}",
+        )
+    return started
+
+
+def thread_id(worker: str, location: Path) -> str:
+    """Return a thread's workflow id. The location makes it, so that reordering the file moves no thread."""
+    digest = hashlib.sha256(str(location.resolve()).encode()).hexdigest()[:8]
+    return f"thread-{worker}-{location.name}-{digest}"

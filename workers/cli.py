@@ -1,0 +1,138 @@
+"""The command ``sealflow``. Heavy imports wait until a command needs them, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+FAILED = 1
+"""Exit status of a command that was refused or failed; wrong usage is 2, click's own."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sealflow")
+def cli() -> None:
+    """Durable Filecoin sealing: a storage provider's task flows as Temporal workflows."""
+
+
+@cli.command()
+@click.argument("name", type=click.Choice(["sealer", "snapup"]))
+@click.option("--format", "form", type=click.Choice(["json", "mermaid"]), default="json", show_default=True)
+def flow(name: str, form: str) -> None:
+    """Print a flow's table."""
+    from sealing.flow.registry import LATEST  # noqa: PLC0415
+    from sealing.flow.render import as_json, as_mermaid  # noqa: PLC0415
+
+    table = LATEST[name]
+    click.echo(json.dumps(as_json(table), indent=2) if form == "json" else as_mermaid(table), nl=form == "json")
+
+
+@cli.group()
+@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, help="The worker's TOML file.")
+@click.pass_context
+def worker(context: click.Context, file: Path) -> None:
+    """Run this machine's worker."""
+    context.obj = file
+
+
+@worker.command("run")
+@click.option("--wait", default=30.0, show_default=True, help="Seconds that Temporal may be away at the start.")
+@click.pass_obj
+def run_worker_command(file: Path, wait: float) -> None:
+    """Serve the fleet's queue and this machine's, until SIGTERM; running computations go on without it."""
+    from sealing.cache import ProgramMissingError  # noqa: PLC0415
+    from sealing.config import ConfigError, load  # noqa: PLC0415
+    from workers.assembly import run_worker  # noqa: PLC0415
+    from workers.connection import StartError  # noqa: PLC0415
+    from workers.observability import start_logging  # noqa: PLC0415
+
+    start_logging()
+    try:
+        config = load(file)
+        for warning in config.warnings:
+            click.echo(f"warning: {warning}", err=True)
+        until_stopped(lambda stop: run_worker(config, stop, wait))
+    except (ConfigError, StartError, ProgramMissingError) as error:
+        fail(str(error))
+
+
+@cli.group()
+def devnet() -> None:
+    """The embedded manager and chain, for one machine."""
+
+
+@devnet.command("run")
+@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, help="Its JSON file.")
+def run_devnet_command(file: Path) -> None:
+    """Serve the manager's JSON-RPC until SIGTERM."""
+    from sealing.cache import ProgramMissingError  # noqa: PLC0415
+    from workers.embedded import EmbeddedError, run_embedded  # noqa: PLC0415
+    from workers.observability import start_logging  # noqa: PLC0415
+
+    start_logging()
+    try:
+        until_stopped(lambda stop: run_embedded(file, stop))
+    except (EmbeddedError, ProgramMissingError) as error:
+        fail(str(error))
+
+
+@cli.command()
+@click.option("--sectors", default=2, show_default=True, type=click.IntRange(1, 100), help="How many sectors to seal.")
+@click.option("--data", type=click.Path(path_type=Path), default=Path("demo-data"), show_default=True)
+@click.option("--keep", is_flag=True, help="Stay up when the sectors are finished.")
+@click.option("--synthetic", is_flag=True, help="Seal with synthetic PoRep (proof type 10).")
+@click.option("--processor", default=None, help="Another program for the stages; 'simulated' computes nothing.")
+def demo(sectors: int, data: Path, *, keep: bool, synthetic: bool, processor: str | None) -> None:
+    """Seal real 2 KiB sectors on this machine, from Empty to Finished, each proof verified."""
+    from sealing.cache import ProgramMissingError  # noqa: PLC0415
+    from workers.demo import Demo, DemoError  # noqa: PLC0415
+    from workers.observability import start_logging  # noqa: PLC0415
+
+    start_logging(quiet=True)
+    try:
+        done = until_stopped(Demo(data, sectors, keep=keep, synthetic=synthetic, processor=processor).run)
+    except (DemoError, ProgramMissingError) as error:
+        fail(str(error))
+    sys.exit(0 if done else FAILED)
+
+
+def until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401
+    """Run ``main`` with an event that SIGTERM and SIGINT set, and return what it returns."""
+
+    async def run() -> Any:  # noqa: ANN401
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        return await main(stop)
+
+    return asyncio.run(run())
+
+
+def fail(why: str) -> None:
+    """Say on stderr why the command failed, and end with status 1."""
+    click.echo(f"sealflow: {why}", err=True)
+    sys.exit(FAILED)
+
+
+def main() -> None:
+    """Run the command, and leave without the interpreter's end, in which the SDK's threads crash now and then."""
+    status: int | str | None = 0
+    try:
+        cli(prog_name="sealflow")
+    except SystemExit as end:
+        status = end.code
+    if isinstance(status, str):
+        click.echo(status, err=True)
+        status = FAILED
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status or 0)

@@ -1,0 +1,113 @@
+"""The connection to Temporal: its data converter, and the search attributes that must be there before any work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client, TLSConfig
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+
+from sealing.config import Temporal
+from workflows import attributes
+
+log = logging.getLogger(__name__)
+
+RETRY_PAUSE = 2.0
+"""Seconds between two tries to reach Temporal at the start."""
+
+
+class StartError(Exception):
+    """The worker cannot start; the text says why and what to type."""
+
+
+async def connect(settings: Temporal, patience: float) -> Client:
+    """Connect to Temporal, trying for ``patience`` seconds. Raises StartError with the last reason."""
+    give_up = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            return await _connect_once(settings)
+        except RuntimeError as error:
+            if asyncio.get_running_loop().time() >= give_up:
+                raise StartError(
+                    f"Temporal at {settings.address} does not answer: {error}; start it or correct [temporal] address"
+                ) from error
+            log.warning("Temporal at %s does not answer, trying again: %s", settings.address, error)
+            await asyncio.sleep(RETRY_PAUSE)
+
+
+async def _connect_once(settings: Temporal) -> Client:
+    key = settings.api_key_file.read_text().strip() if settings.api_key_file else None
+    return await Client.connect(
+        settings.address,
+        namespace=settings.namespace,
+        data_converter=pydantic_data_converter,
+        api_key=key,
+        tls=_tls(settings),
+    )
+
+
+def _tls(settings: Temporal) -> TLSConfig | bool:
+    files = (settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file)
+    if not any(files) and settings.tls_server_name is None:
+        return settings.tls
+    ca, cert, key = (file.read_bytes() if file else None for file in files)
+    return TLSConfig(server_root_ca_cert=ca, domain=settings.tls_server_name, client_cert=cert, client_private_key=key)
+
+
+ATTRIBUTE_TYPES: Mapping[str, str] = {
+    key.name: "Bool" if key is attributes.PARKED else "Keyword" for key in attributes.ALL
+}
+"""The search attributes and their types, as the ``temporal`` command names them."""
+
+_INDEXED = {
+    "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
+    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+}
+
+
+async def ensure_attributes(client: Client) -> None:
+    """Check the search attributes, and register those that are missing: an unknown one wedges a workflow.
+
+    Raises StartError with the command to type, where one has another type or may not be registered.
+    """
+    try:
+        listed = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace)
+        )
+    except RPCError as error:
+        raise StartError(f"Temporal does not tell its search attributes: {error}") from error
+    missing = {}
+    for name, kind in ATTRIBUTE_TYPES.items():
+        there = listed.custom_attributes.get(name)
+        if there is None:
+            missing[name] = kind
+        elif there != _INDEXED[kind]:
+            raise StartError(
+                f"search attribute {name} is {IndexedValueType.Name(there)} in namespace {client.namespace}, it must "
+                f"be {kind}; type: temporal operator search-attribute remove --name {name} && {_create(client, name)}"
+            )
+    if missing:
+        await _register(client, missing)
+
+
+async def _register(client: Client, missing: Mapping[str, str]) -> None:
+    request = AddSearchAttributesRequest(
+        namespace=client.namespace,
+        search_attributes={name: _INDEXED[kind] for name, kind in missing.items()},
+    )
+    try:
+        await client.operator_service.add_search_attributes(request)
+    except RPCError as error:
+        commands = " && ".join(_create(client, name) for name in missing)
+        raise StartError(f"search attributes are missing and may not be registered ({error}); type: {commands}") from error
+    log.info("registered the search attributes %s", ", ".join(missing))
+
+
+def _create(client: Client, name: str) -> str:
+    kind = ATTRIBUTE_TYPES[name]
+    return f"temporal operator search-attribute create --namespace {client.namespace} --name {name} --type {kind}"
