@@ -55,7 +55,9 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
     await ensure_attributes(client)
     async with serving(config, client):
         await start_threads(config, client)
-        log.info("worker %s serves queues %s and %s", config.worker.name, config.temporal.task_queue, config.worker.name)
+        log.info(
+            "worker %s serves queues %s and %s", config.worker.name, config.temporal.task_queue, config.worker.name
+        )
         await stop.wait()
         log.info("draining: running computations go on without this worker")
 

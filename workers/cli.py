@@ -65,12 +65,15 @@ def run_worker_command(file: Path, wait: float) -> None:
 
 
 @cli.group()
-def devnet() -> None:
-    """The embedded manager and chain, for one machine."""
+@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, help="Its JSON file.")
+@click.pass_context
+def devnet(context: click.Context, file: Path) -> None:
+    """Run the embedded manager and chain, for one machine."""
+    context.obj = file
 
 
 @devnet.command("run")
-@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, help="Its JSON file.")
+@click.pass_obj
 def run_devnet_command(file: Path) -> None:
     """Serve the manager's JSON-RPC until SIGTERM."""
     from sealing.cache import ProgramMissingError  # noqa: PLC0415
@@ -94,11 +97,13 @@ def demo(sectors: int, data: Path, *, keep: bool, synthetic: bool, processor: st
     """Seal real 2 KiB sectors on this machine, from Empty to Finished, each proof verified."""
     from sealing.cache import ProgramMissingError  # noqa: PLC0415
     from workers.demo import Demo, DemoError  # noqa: PLC0415
+    from workers.demofiles import DemoFiles  # noqa: PLC0415
     from workers.observability import start_logging  # noqa: PLC0415
 
     start_logging(quiet=True)
     try:
-        done = until_stopped(Demo(data, sectors, keep=keep, synthetic=synthetic, processor=processor).run)
+        files = DemoFiles(data.absolute())
+        done = until_stopped(Demo(files, sectors, keep=keep, synthetic=synthetic, processor=processor).run)
     except (DemoError, ProgramMissingError) as error:
         fail(str(error))
     sys.exit(0 if done else FAILED)

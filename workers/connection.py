@@ -104,7 +104,9 @@ async def _register(client: Client, missing: Mapping[str, str]) -> None:
         await client.operator_service.add_search_attributes(request)
     except RPCError as error:
         commands = " && ".join(_create(client, name) for name in missing)
-        raise StartError(f"search attributes are missing and may not be registered ({error}); type: {commands}") from error
+        raise StartError(
+            f"search attributes are missing and may not be registered ({error}); type: {commands}"
+        ) from error
     log.info("registered the search attributes %s", ", ".join(missing))
 
 

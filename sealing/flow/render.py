@@ -1,5 +1,6 @@
 """A flow for programs (JSON) and for people (a Mermaid diagram, and the tables of docs/flows.md)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sealing.flow.table import Flow
@@ -44,3 +45,13 @@ def as_markdown(flow: Flow) -> str:
         rows.append(f"| {state} | {edges} | `{step.activity}` | {step.where} | {reads} |")
     diagram = as_mermaid(flow)
     return f"## {flow.name}, version {flow.version}\n\n" + "\n".join(rows) + f"\n\n```mermaid\n{diagram}```\n"
+
+
+def page(flows: Iterable[Flow]) -> str:
+    """Return docs/flows.md."""
+    head = (
+        "# Flows\n\nGenerated from the tables in `sealing/flow` by `make docs`. In each row: in this state, the step "
+        "runs, and its event leads to the next state. A row marked * is ours and not the seed's. `Aborted` is reached "
+        "from every state, by a failure of level Abort or by an operator.\n\n"
+    )
+    return head + "\n".join(as_markdown(flow) for flow in flows)

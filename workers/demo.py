@@ -1,0 +1,151 @@
+"""``sealflow demo``: a server, an embedded manager and a worker on this machine, and real sectors from Empty to Finished.
+
+Everything is kept in one folder, so that the demo can be interrupted anywhere and started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from sealing.cache import proof_environment
+from sealing.devnet.queries import Observer
+from workers.children import Child, ChildError
+from workers.connection import ATTRIBUTE_TYPES
+from workers.demofiles import MANAGER_PORT, SECTOR_SIZE, DemoFiles
+from workers.demoscreen import Screen, say
+from workers.demosummary import summarize
+from workers.devserver import DevServer, pick_port
+from sealing.processors.parameters import parameters_command, parameters_ready
+from workers.programs import SIMULATED
+from workers.watch import SectorView, look
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the sectors."""
+READY_WITHIN = 30.0
+"""Seconds within which the embedded manager must answer."""
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the text says why and what to do."""
+
+
+@dataclass
+class Demo:
+    """One run of the demo."""
+
+    files: DemoFiles
+    sectors: int
+    keep: bool = False
+    synthetic: bool = False
+    processor: str | None = None
+    children: list[Child] = field(default_factory=list, init=False)
+    parameters: Child | None = field(default=None, init=False)
+
+    async def run(self, stop: asyncio.Event) -> bool:
+        """Run to the end or until ``stop``. Returns whether every sector was finished with a verified proof."""
+        try:
+            async with AsyncExitStack() as stack:
+                return await self._run(stack, stop)
+        except ChildError as error:
+            raise DemoError(str(error)) from error
+
+    async def _run(self, stack: AsyncExitStack, stop: asyncio.Event) -> bool:
+        self.files.make()
+        before = self.files.ended()
+        server = await stack.enter_async_context(DevServer(self.files.temporal, ATTRIBUTE_TYPES))
+        for note in server.notes:
+            say(note)
+        await self._start_parameters(stack)
+        manager = await self._start_manager(stack, len(before) + self.sectors)
+        self.files.write_worker(server.address, manager, self.processor)
+        await self._start(stack, "worker", ["worker", "-c", str(self.files.worker), "run"])
+        say(f"Web UI: {server.ui_url}/namespaces/default/workflows")
+        say(f"logs and data: {self.files.root}")
+        client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+        with Screen() as screen:
+            views = await self._watch(client, screen, stop, before)
+        finished, verified = await summarize(client, views, Observer(self.files.manager))
+        good = finished == verified == self.sectors
+        if stop.is_set() and not good:
+            say("interrupted; a computation that runs goes on, and the same command takes everything up again")
+        say(f"\ndemo: {finished} sectors finished, {verified} proofs verified")
+        if self.keep and not stop.is_set():
+            say(f"still up, {server.ui_url}; Ctrl-C ends it")
+            await stop.wait()
+        return good
+
+    async def _watch(
+        self, client: Client, screen: Screen, stop: asyncio.Event, before: frozenset[str]
+    ) -> list[SectorView]:
+        """Show the sectors until all have ended, all that have not stand still, or somebody has had enough."""
+        while True:
+            for child in self.children:
+                child.check()
+            views = [view for view in await look(client) if view.sector not in before]
+            screen.show(views, self._note())
+            over = len(views) >= self.sectors and all(view.closed or view.parked for view in views)
+            if over or stop.is_set():
+                return views
+            await _sleep_or(stop, LOOK_EVERY)
+
+    def _note(self) -> str:
+        """Return how far the proof parameters are, while they are being made."""
+        if self.parameters is None or self.parameters.process.returncode is not None:
+            return ""
+        return "proof parameters: " + "".join(self.parameters.tail().strip().splitlines()[-1:])
+
+    async def _start_manager(self, stack: AsyncExitStack, most: int) -> str:
+        port = pick_port(MANAGER_PORT)
+        if port != MANAGER_PORT:
+            say(f"port {MANAGER_PORT} is taken: the manager takes {port}")
+        simulated = self.processor == SIMULATED
+        self.files.write_devnet(port, most, synthetic=self.synthetic, simulated=simulated)
+        child = await self._start(stack, "manager", ["devnet", "-c", str(self.files.devnet), "run"])
+        url = f"http://127.0.0.1:{port}"
+        give_up = asyncio.get_running_loop().time() + READY_WITHIN
+        async with httpx.AsyncClient() as http:
+            while not await _answers(http, url):
+                child.check()
+                if asyncio.get_running_loop().time() > give_up:
+                    raise DemoError(f"the manager does not answer on {url}; {child.log}:\n{child.tail()}")
+                await asyncio.sleep(0.1)
+        return url
+
+    async def _start_parameters(self, stack: AsyncExitStack) -> None:
+        """Make the proof parameters beside the work, if they are not there: C2 waits for them by itself."""
+        if self.processor is not None or await parameters_ready(SECTOR_SIZE):
+            return
+        say("making the proof parameters in the background, once: usually 12 minutes; C2 waits for them")
+        argv = parameters_command(SECTOR_SIZE)
+        self.parameters = await Child.start("parameters", argv, self.files.log("parameters"), proof_environment())
+        stack.push_async_callback(self.parameters.stop)
+
+    async def _start(self, stack: AsyncExitStack, name: str, arguments: list[str]) -> Child:
+        argv = [str(Path(sys.prefix) / "bin" / "sealflow"), *arguments]
+        child = await Child.start(name, argv, self.files.log(name))
+        stack.push_async_callback(child.stop)
+        self.children.append(child)
+        return child
+
+
+async def _answers(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        await http.get(url)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+async def _sleep_or(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,130 @@
+"""The demo's folder: where each part keeps its data, and the configuration files of its programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealing.devnet.config import DevnetConfig
+from sealing.devnet.database import FILE as DATABASE
+from sealing.devnet.queries import Observer
+
+MANAGER_PORT = 1789
+SECTOR_SIZE = "2KiB"
+THREADS = 2
+EPOCH_SECONDS = 1.0
+"""The demo's chain is quick: an epoch a second, and a seed a few epochs after the pre-commit landed."""
+SEED_DELAY = 5
+TICKET_LIFETIME = 100_000
+"""Epochs: the proof parameters may take half an hour to make while a ticket waits."""
+
+WORKER_TOML = """\
+# Written by `sealflow demo` at every start.
+[worker]
+name = "demo"
+
+[sector_manager]
+rpc_client.addr = "{manager}"
+
+[sealing]
+allowed_sizes = ["2KiB"]
+seal_interval = "1s"
+recover_interval = "2s"
+rpc_polling_interval = "250ms"
+{threads}
+[[attached]]
+name = "store"
+location = "{store}"
+
+[processors]
+{program}
+[processors.limitation.concurrent]
+pc1 = 2
+pc2 = 1
+c2 = 1
+
+[temporal]
+address = "{temporal}"
+"""
+
+
+@dataclass(frozen=True)
+class DemoFiles:
+    """The paths below the demo's folder."""
+
+    root: Path
+
+    @property
+    def temporal(self) -> Path:
+        """The Temporal server's folder."""
+        return self.root / "temporal"
+
+    @property
+    def manager(self) -> Path:
+        """The embedded manager's folder."""
+        return self.root / "manager"
+
+    @property
+    def devnet(self) -> Path:
+        """The embedded manager's configuration."""
+        return self.root / "devnet.json"
+
+    @property
+    def worker(self) -> Path:
+        """The worker's configuration."""
+        return self.root / "worker.toml"
+
+    @property
+    def store(self) -> Path:
+        """The permanent store."""
+        return self.root / "store"
+
+    @property
+    def locations(self) -> list[Path]:
+        """The threads' locations."""
+        return [self.root / "threads" / str(index) for index in range(THREADS)]
+
+    def log(self, name: str) -> Path:
+        """Return the log of one of the demo's programs."""
+        return self.root / "logs" / f"{name}.log"
+
+    def make(self) -> None:
+        """Make the folders that must be there."""
+        for folder in (*self.locations, self.store, self.manager):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def ended(self) -> frozenset[str]:
+        """Return the sectors of earlier runs that have ended."""
+        if not (self.manager / DATABASE).exists():
+            return frozenset()
+        return frozenset(str(row.id) for row in Observer(self.manager).sectors() if row.ended)
+
+    def write_devnet(self, port: int, most: int, *, synthetic: bool, simulated: bool) -> DevnetConfig:
+        """Write the embedded manager's configuration. ``most`` is how many sectors it ever hands out."""
+        config = DevnetConfig(
+            data=self.manager,
+            port=port,
+            proof_types=(10 if synthetic else 5,),
+            max_sectors=most,
+            stores={"store": self.store},
+            epoch_seconds=EPOCH_SECONDS,
+            ticket_lifetime=TICKET_LIFETIME,
+            seed_delay=SEED_DELAY,
+            verifier="simulated" if simulated else "crate",
+        )
+        self.devnet.write_text(config.model_dump_json(indent=2))
+        return config
+
+    def write_worker(self, temporal: str, manager: str, program: str | None) -> None:
+        """Write the worker's configuration."""
+        threads = "".join(f"\n[[sealing_thread]]\nlocation = {json.dumps(str(path))}\n" for path in self.locations)
+        self.worker.write_text(
+            WORKER_TOML.format(
+                manager=manager,
+                threads=threads,
+                store=self.store,
+                program=f"program = {json.dumps(program)}\n" if program else "",
+                temporal=temporal,
+            )
+        )

@@ -1,0 +1,77 @@
+"""What the sectors are at, read from Temporal: for the demo's table and for lists."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+
+from workflows import attributes
+
+SECTORS = "WorkflowType IN ('Sealer', 'SnapUp')"
+
+
+@dataclass(frozen=True)
+class SectorView:
+    """A sector's task as seen from outside."""
+
+    workflow_id: str
+    run_id: str
+    sector: str
+    state: str
+    status: str
+    parked: bool
+    level: str
+    seconds: float
+    """Since the task began, to now or to its end."""
+    doing: str
+    """What its step is at, in words."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the task has ended, in one way or another."""
+        return self.status != WorkflowExecutionStatus.RUNNING.name
+
+
+async def look(client: Client, query: str = SECTORS) -> list[SectorView]:
+    """Return the sectors that a visibility query finds, in the order in which they began."""
+    found = [
+        await client.get_workflow_handle(execution.id, run_id=execution.run_id).describe()
+        async for execution in client.list_workflows(query)
+    ]
+    return [_view(one) for one in sorted(found, key=lambda one: one.start_time)]
+
+
+def _view(found: WorkflowExecutionDescription) -> SectorView:
+    shown = found.typed_search_attributes
+    parked = shown.get(attributes.PARKED, default=False)
+    pending = list(found.raw_description.pending_activities)
+    end = found.close_time or datetime.now(UTC)
+    return SectorView(
+        workflow_id=found.id,
+        run_id=found.run_id,
+        sector=shown.get(attributes.SECTOR_ID, default=found.id),
+        state=shown.get(attributes.SEAL_STATE, default="?"),
+        status=found.status.name if found.status else "?",
+        parked=parked,
+        level=shown.get(attributes.FAILURE_LEVEL, default=""),
+        seconds=(end - found.start_time).total_seconds(),
+        doing="stands still" if parked else "; ".join(filter(None, map(_doing, pending))),
+    )
+
+
+def _doing(pending: PendingActivityInfo) -> str:
+    """Return in words what an activity is at: its own account, else why it is tried again, else its name."""
+    name = pending.activity_type.name
+    waits_for = pending.last_failure.message
+    if waits_for:
+        return f"{name}: {waits_for}"
+    for payload in pending.heartbeat_details.payloads:
+        beat = json.loads(payload.data or b"{}")
+        if beat.get("stage"):
+            seconds = f" {beat['seconds']:.0f} s" if beat.get("seconds") else ""
+            return f"{beat['stage']} {beat.get('doing', 'runs')}{seconds}"
+    return name
