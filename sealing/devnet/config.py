@@ -1,0 +1,81 @@
+"""The embedded manager's settings."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from sealing.proofs import seal_proof
+from sealing.values import Frozen
+
+
+class DevnetConfig(Frozen):
+    """Where it listens and keeps its state, what it hands out, how its chain goes. Wrong values raise ValueError."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: Path
+    """The folder of its database, made when missing."""
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, lt=1 << 16)] = 1789
+    """0 means any free port."""
+    token: Annotated[str, Field(min_length=1, repr=False)] | None = None
+    """What callers must send as bearer. Needed to listen beyond this machine."""
+
+    miner: Annotated[int, Field(ge=0, lt=2**63)] = 1000
+    proof_types: Annotated[tuple[int, ...], Field(min_length=1)] = (5,)
+    """Seal proof types that it hands out, in turn."""
+    max_sectors: Annotated[int, Field(ge=0)] | None = None
+    """Sectors that it hands out at most; None: without limit."""
+    stores: dict[str, Path] = Field(default_factory=dict)
+    """Permanent stores: name and folder."""
+
+    epoch_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
+    ticket_lookback: Annotated[int, Field(ge=0)] = 900
+    """Epochs that a ticket is behind the head when it is drawn."""
+    ticket_lifetime: Annotated[int, Field(ge=0)] = 3780
+    """Epochs behind the head beyond which a ticket is refused."""
+    packed_after: Annotated[int, Field(ge=0)] = 1
+    """Epochs from a message's arrival to its being packed."""
+    landed_after: Annotated[int, Field(ge=0)] = 2
+    """Epochs from a message's arrival to its landing."""
+    seed_delay: Annotated[int, Field(ge=0)] = 150
+    """Epochs from the pre-commit's landing to its seed."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for number in self.proof_types:
+            seal_proof(number)
+        if self.landed_after < self.packed_after:
+            msg = f"landed_after {self.landed_after} is before packed_after {self.packed_after}: make it larger"
+            raise ValueError(msg)
+        if self.ticket_lifetime <= self.ticket_lookback:
+            msg = (
+                f"ticket_lifetime {self.ticket_lifetime} is not above ticket_lookback {self.ticket_lookback}:"
+                " every ticket would be expired when it is drawn"
+            )
+            raise ValueError(msg)
+        if not is_loopback(self.host) and self.token is None:
+            msg = (
+                f"host {self.host!r} can be reached from other machines, and no token is set:"
+                " set a token, or listen on 127.0.0.1"
+            )
+            raise ValueError(msg)
+        for name, folder in self.stores.items():
+            if not name or not folder.is_absolute():
+                msg = f"store {name!r}: {folder} must have a name and an absolute path: workers use it as it is"
+                raise ValueError(msg)
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach ``host``. A name other than localhost is taken as reachable."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,183 @@
+"""The manager as a worker sees it: one typed method a call, in the domain's own values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, TypeVar
+
+from sealing.failures import Failure, Permanent
+from sealing.flow.events import Allocate
+from sealing.manager import methods
+from sealing.manager.methods import Method
+from sealing.manager.rpc import MAX_BODY, Rpc
+from sealing.manager.wire import (
+    AcquireDealsSpec,
+    AllocatedSector,
+    AllocateSpec,
+    FailureReport,
+    Id,
+    Polled,
+    PreCommit,
+    Reported,
+    SealProofBytes,
+    SealTicket,
+    SectorReport,
+    StateChange,
+    StoreInfo,
+    Submitted,
+    WorkerIdentity,
+    WorkerPing,
+)
+from sealing.values import Base64, Deal, Frozen, Hex32, SectorId, Seed, Ticket
+
+R = TypeVar("R")
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+"""HTTP header with which our embedded manager recognises a repeated allocation. Other managers ignore it."""
+
+
+class SeedAnswer(Frozen):
+    """The seed; or, without it, whether to wait, and how many seconds."""
+
+    should_wait: bool
+    delay: int
+    seed: Seed | None
+
+
+class StateReport(Frozen):
+    """A sector's state for the manager: where it is, the transition, and what holds it up."""
+
+    worker: str
+    location: str
+    prev: str
+    next: str
+    event: str
+    failure: Failure | None = None
+
+    def wire(self) -> SectorReport:
+        """Return the wire's form."""
+        held = self.failure
+        return SectorReport(
+            worker=WorkerIdentity(instance=self.worker, location=self.location),
+            state_change=StateChange(prev=self.prev, next=self.next, event=self.event),
+            failure=None if held is None else FailureReport(level=held.level, desc=held.text),
+        )
+
+
+class Manager:
+    """The manager's calls. Each raises a SealingFailure whose text names the manager, the method and the cause."""
+
+    def __init__(
+        self, address: str, *, headers: Mapping[str, str] | None = None, timeout: float = 30.0, max_body: int = MAX_BODY
+    ) -> None:
+        """Take a URL or a multiaddr, extra headers, seconds for a whole call, and bytes of an answer.
+
+        Raises ValueError for an address or a header that cannot be right.
+        """
+        self._rpc = Rpc(address, headers=headers, timeout=timeout, max_body=max_body)
+
+    @property
+    def url(self) -> str:
+        """Where the manager is asked."""
+        return self._rpc.url
+
+    async def __aenter__(self) -> Self:
+        """Give the manager; connections are opened when needed."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._rpc.aclose()
+
+    async def allocate_sector(
+        self, miners: Sequence[int], proof_types: Sequence[int], request: str | None = None
+    ) -> Allocate | None:
+        """Return a new sector, or None where there is none. Empty lists mean any.
+
+        ``request`` makes a repeated call give the same sector, where the manager honours it.
+        """
+        spec = AllocateSpec(allowed_miners=tuple(miners), allowed_proof_types=tuple(proof_types))
+        headers = {} if request is None else {IDEMPOTENCY_KEY: request}
+        sector = await self._call(methods.ALLOCATE_SECTOR, spec, headers=headers)
+        return None if sector is None else sector.value()
+
+    async def acquire_deals(
+        self, sector: SectorId, max_deals: int | None, min_used_space: int | None
+    ) -> tuple[Deal, ...]:
+        """Return the deals that go into the sector; none where there are none."""
+        spec = AcquireDealsSpec(max_deals=max_deals, min_used_space=min_used_space)
+        pieces = await self._call(methods.ACQUIRE_DEALS, Id.of(sector), spec)
+        try:
+            return tuple(piece.value() for piece in pieces)
+        except ValueError as error:
+            raise Permanent(self._rpc.about(methods.ACQUIRE_DEALS.name, str(error))) from error
+
+    async def assign_ticket(self, sector: SectorId) -> Ticket:
+        """Return a new ticket."""
+        return (await self._call(methods.ASSIGN_TICKET, Id.of(sector))).value()
+
+    async def submit_precommit(  # noqa: PLR0913 - the wire's own fields
+        self, sector: SectorId, proof_type: int, comm_r: Hex32, comm_d: Hex32, ticket: Ticket, *, reset: bool
+    ) -> Submitted:
+        """Send the pre-commit. ``reset`` lets it replace one of other content."""
+        info = AllocatedSector(id=Id.of(sector), proof_type=proof_type)
+        content = PreCommit(comm_r=comm_r, comm_d=comm_d, ticket=SealTicket.of(ticket))
+        return await self._call(methods.SUBMIT_PRECOMMIT, info, content, reset)
+
+    async def poll_precommit(self, sector: SectorId) -> Polled:
+        """Return where the pre-commit stands."""
+        return await self._call(methods.POLL_PRECOMMIT, Id.of(sector))
+
+    async def submit_persisted(self, sector: SectorId, instance: str, *, is_upgrade: bool) -> bool:
+        """Return whether the manager finds the sector's files in the store ``instance``."""
+        return await self._call(methods.SUBMIT_PERSISTED, Id.of(sector), instance, is_upgrade)
+
+    async def wait_seed(self, sector: SectorId, proof_type: int) -> SeedAnswer:
+        """Return the seed, or how long to wait for it."""
+        got = await self._call(methods.WAIT_SEED, Id.of(sector), proof_type)
+        return SeedAnswer(
+            should_wait=got.should_wait, delay=got.delay, seed=None if got.seed is None else got.seed.value()
+        )
+
+    async def submit_proof(self, sector: SectorId, proof: Base64, *, reset: bool) -> Submitted:
+        """Send the proof. ``reset`` lets it replace one of other content."""
+        return await self._call(methods.SUBMIT_PROOF, Id.of(sector), SealProofBytes(proof=proof), reset)
+
+    async def poll_proof(self, sector: SectorId) -> Polled:
+        """Return where the proof stands."""
+        return await self._call(methods.POLL_PROOF, Id.of(sector))
+
+    async def report_state(self, sector: SectorId, report: StateReport) -> Reported:
+        """Report a state; the answer says whether the task was ended from the manager's side."""
+        return await self._call(methods.REPORT_STATE, Id.of(sector), report.wire())
+
+    async def report_finalized(self, sector: SectorId) -> None:
+        """Report that the sector is finished."""
+        await self._call(methods.REPORT_FINALIZED, Id.of(sector))
+
+    async def report_aborted(self, sector: SectorId, reason: str) -> None:
+        """Report that the sector was given up."""
+        await self._call(methods.REPORT_ABORTED, Id.of(sector), reason)
+
+    async def reserve_space(self, sector: SectorId, size: int, candidates: Sequence[str]) -> StoreInfo | None:
+        """Return the store of ``candidates`` (empty: any) that keeps ``size`` bytes for the sector; None: no space."""
+        return await self._call(methods.RESERVE_SPACE, Id.of(sector), size, tuple(candidates))
+
+    async def store_info(self, name: str) -> StoreInfo | None:
+        """Return what the manager knows about a store, or None where it does not know it."""
+        return await self._call(methods.STORE_INFO, name)
+
+    async def ping(self, worker: WorkerPing) -> None:
+        """Give a sign of life."""
+        await self._call(methods.WORKER_PING, worker)
+
+    async def _call(self, method: Method[R], *params: Any, headers: Mapping[str, str] | None = None) -> R:  # noqa: ANN401
+        raw = await self._rpc.call(method.name, method.dump_params(params), headers)
+        try:
+            return method.load_result(raw)
+        except ValueError as error:
+            raise Permanent(self._rpc.about(method.name, str(error))) from error

@@ -1,0 +1,108 @@
+"""The manager's methods: names, positional parameters and results, the one place for client and embedded manager."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BeforeValidator, FailFast, TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from sealing.manager.encoding import Count, ProofType, empty_if_null
+from sealing.manager.wire import (
+    AcquireDealsSpec,
+    AllocatedSector,
+    AllocateSpec,
+    DealPiece,
+    Id,
+    Polled,
+    PreCommit,
+    Reported,
+    SealProofBytes,
+    SealTicket,
+    SectorReport,
+    SeedWait,
+    StoreInfo,
+    Submitted,
+    WorkerPing,
+)
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Method(Generic[R]):
+    """One method. ``parameters`` and ``result`` are types that pydantic can validate."""
+
+    name: str
+    parameters: tuple[Any, ...]
+    result: Any
+    _adapters: tuple[TypeAdapter[Any], ...] = field(init=False, repr=False)
+    _answer: TypeAdapter[R] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Build the validators once."""
+        object.__setattr__(self, "_adapters", tuple(TypeAdapter(kind) for kind in self.parameters))
+        object.__setattr__(self, "_answer", TypeAdapter(self.result))
+
+    def dump_params(self, values: Sequence[object]) -> list[Any]:
+        """Return the parameters as JSON values."""
+        return [adapter.dump_python(value, mode="json") for adapter, value in zip(self._adapters, values, strict=True)]
+
+    def load_params(self, raw: Sequence[Any]) -> list[Any]:
+        """Return the parameters of a request, whose number has been checked. Raises ValueError naming the field."""
+        return [
+            _load(adapter, value, f"params[{place}]")
+            for place, (adapter, value) in enumerate(zip(self._adapters, raw, strict=True))
+        ]
+
+    def dump_result(self, value: R) -> Any:  # noqa: ANN401 - any JSON value
+        """Return the result as a JSON value."""
+        return self._answer.dump_python(value, mode="json")
+
+    def load_result(self, raw: Any) -> R:  # noqa: ANN401 - any JSON value
+        """Return the result of an answer. Raises ValueError naming the field and its value."""
+        return _load(self._answer, raw, "result")
+
+
+def _load(adapter: TypeAdapter[R], raw: Any, root: str) -> R:  # noqa: ANN401 - any JSON value
+    # Through JSON again, because only there does pydantic's strict mode take integers for enums and arrays for tuples.
+    try:
+        return adapter.validate_json(to_json(raw), strict=True)
+    except ValidationError as error:
+        raise ValueError(explain(error, root)) from None
+
+
+def explain(error: ValidationError, root: str) -> str:
+    """Return the first complaint in one bounded line: field, what is expected, and the value that came."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = root + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"])
+    got = "" if first["type"] == "missing" else f", got {_short.repr(first['input'])}"
+    return f"{place}: {first['msg']}{got}"
+
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 80
+_short.maxlist = _short.maxdict = 4
+
+
+Deals = Annotated[tuple[DealPiece, ...], BeforeValidator(empty_if_null), FailFast()]
+Names = Annotated[tuple[str, ...], BeforeValidator(empty_if_null), FailFast()]
+
+ALLOCATE_SECTOR = Method[AllocatedSector | None]("Venus.AllocateSector", (AllocateSpec,), AllocatedSector | None)
+ACQUIRE_DEALS = Method[tuple[DealPiece, ...]]("Venus.AcquireDeals", (Id, AcquireDealsSpec), Deals)
+ASSIGN_TICKET = Method[SealTicket]("Venus.AssignTicket", (Id,), SealTicket)
+SUBMIT_PRECOMMIT = Method[Submitted]("Venus.SubmitPreCommit", (AllocatedSector, PreCommit, bool), Submitted)
+POLL_PRECOMMIT = Method[Polled]("Venus.PollPreCommitState", (Id,), Polled)
+SUBMIT_PERSISTED = Method[bool]("Venus.SubmitPersistedEx", (Id, str, bool), bool)
+WAIT_SEED = Method[SeedWait]("Venus.WaitSeed", (Id, ProofType), SeedWait)
+SUBMIT_PROOF = Method[Submitted]("Venus.SubmitProof", (Id, SealProofBytes, bool), Submitted)
+POLL_PROOF = Method[Polled]("Venus.PollProofState", (Id,), Polled)
+REPORT_STATE = Method[Reported]("Venus.ReportState", (Id, SectorReport), Reported)
+REPORT_FINALIZED = Method[Any]("Venus.ReportFinalized", (Id,), Any)
+REPORT_ABORTED = Method[Any]("Venus.ReportAborted", (Id, str), Any)
+RESERVE_SPACE = Method[StoreInfo | None]("Venus.StoreReserveSpace", (Id, Count, Names), StoreInfo | None)
+STORE_INFO = Method[StoreInfo | None]("Venus.StoreBasicInfo", (str,), StoreInfo | None)
+WORKER_PING = Method[Any]("Venus.WorkerPing", (WorkerPing,), Any)
