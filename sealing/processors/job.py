@@ -11,25 +11,23 @@ one ends another that still runs.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
+from sealing.background import BEAT, Check, beating, in_thread
 from sealing.processors import locks, processes
 from sealing.processors.children import Child
 from sealing.processors.folder import GRACE, JobFolder, job_folders
 from sealing.processors.launch import begin, take
 from sealing.processors.outcome import End
-from sealing.processors.spec import Check, Job, JobResult, LetGo, Start
+from sealing.processors.spec import Job, JobResult, Start
 
 __all__ = [
     "Job",
     "JobResult",
-    "LetGo",
     "Start",
-    "in_thread",
     "job_ended",
     "run",
     "running",
@@ -39,10 +37,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-R = TypeVar("R")
-P = ParamSpec("P")
-BEAT = 1.0
-"""Seconds between two calls of ``on_alive``."""
 
 
 @dataclass
@@ -66,17 +60,7 @@ async def run(job: Job[T], *, on_alive: Callable[[dict[str, Any]], None], beat: 
     Permanent as ``outcome`` says.
     """
     progress = _Progress(job.task.stage)
-    work = asyncio.ensure_future(_run(job, progress))
-    try:
-        while not (await asyncio.wait({work}, timeout=beat))[0]:
-            on_alive(progress.facts())
-    finally:
-        if not work.done():
-            work.cancel()
-            await asyncio.wait({work})
-            if not work.cancelled():
-                work.exception()  # looked at, so that nobody logs it as forgotten
-    return work.result()
+    return await beating(_run(job, progress), lambda: on_alive(progress.facts()), beat)
 
 
 async def stop(folder: Path, grace: float = GRACE) -> bool:
@@ -118,21 +102,6 @@ async def job_ended(folder: Path) -> None:
             await processes.ended(leader)
         else:  # its leader is gone and something that it started still holds the lock
             await asyncio.sleep(BEAT)
-
-
-async def in_thread(work: Callable[Concatenate[Check, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Do ``work`` in a thread. Cancelled, it is left alone, and its check raises LetGo."""
-    gone = threading.Event()
-
-    def check() -> None:
-        if gone.is_set():
-            raise LetGo
-
-    try:
-        return await asyncio.to_thread(work, check, *args, **kwargs)
-    except asyncio.CancelledError:
-        gone.set()
-        raise
 
 
 async def _run(job: Job[T], progress: _Progress) -> JobResult[T]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from sealing.background import Check
 from sealing.failures import Permanent, Temporary
 from sealing.processors import locks, outcome, processes
 from sealing.processors.children import Child, spawn
 from sealing.processors.folder import JobFolder, Record, job_folders
 from sealing.processors.outcome import End
-from sealing.processors.spec import Check, Job, JobResult, Start
+from sealing.processors.spec import Job, JobResult, Start
 from sealing.stores import durable
 from sealing.values import FileRef
 

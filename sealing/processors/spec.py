@@ -9,17 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from sealing.background import Check
 from sealing.processors.folder import JobFolder
 from sealing.processors.tasks import StageTask
 from sealing.values import FileRef
 
 T = TypeVar("T")
-Check = Callable[[], None]
-"""Called between the parts of long work in a thread; raises LetGo once nobody waits for it any more."""
-
-
-class LetGo(Exception):
-    """Nobody waits any more for what a thread does."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sealing.background import Check
+
 CHUNK = 8 << 20
 """Bytes copied or digested at a time: between two chunks a copy can be given up."""
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -24,11 +26,13 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_tree(folder: Path) -> None:
-    """Sync every file below ``folder`` and every folder that holds one."""
+def sync_tree(folder: Path, check: Check) -> None:
+    """Sync every file below ``folder`` and every folder; ``check`` is called before each. Links are not followed."""
     for parent, _, names in os.walk(folder):
         for name in names:
-            sync(Path(parent, name))
+            check()
+            if not Path(parent, name).is_symlink():
+                sync(Path(parent, name))
         sync(Path(parent))
 
 
