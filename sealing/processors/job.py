@@ -1,0 +1,127 @@
+"""A stage as a job that outlives the worker: started once, found again, taken, or ended as an act of its own.
+
+``run`` starts the job, or finds it running and attaches, or finds it done and takes its output. Cancelled, it lets go
+and never kills: a late cancellation of an old attempt must not kill the job that a new attempt has found. ``stop``
+kills. A job is known by the fingerprint of its inputs, the sector's round among them.
+
+The jobs of a sector are in one folder and one of them runs at a time, because they work on the same files: starting
+one ends another that still runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sealing.background import BEAT, Check, beating, in_thread
+from sealing.processors import locks, processes
+from sealing.processors.children import Child
+from sealing.processors.folder import GRACE, JobFolder, job_folders
+from sealing.processors.launch import begin, take
+from sealing.processors.outcome import End
+from sealing.processors.spec import Job, JobResult, Start
+
+__all__ = [
+    "Job",
+    "JobResult",
+    "Start",
+    "job_ended",
+    "run",
+    "running",
+    "running_jobs",
+    "stop",
+    "stop_all",
+]
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Progress:
+    """What a heartbeat tells."""
+
+    stage: str
+    phase: str = "starting"
+    process: processes.Process | None = None
+
+    def facts(self) -> dict[str, Any]:
+        running = self.process
+        seconds = round(running.seconds, 1) if running else 0.0
+        return {"stage": self.stage, "phase": self.phase, "pid": running.pid if running else None, "seconds": seconds}
+
+
+async def run(job: Job[T], *, on_alive: Callable[[dict[str, Any]], None], beat: float = BEAT) -> JobResult[T]:
+    """Return the job's result; start it if need be.
+
+    ``on_alive`` is called every ``beat`` seconds with stage, phase, pid and seconds running. Raises Temporary or
+    Permanent as ``outcome`` says.
+    """
+    progress = _Progress(job.task.stage)
+    return await beating(_run(job, progress), lambda: on_alive(progress.facts()), beat)
+
+
+async def stop(folder: Path, grace: float = GRACE) -> bool:
+    """End all processes of the job in ``folder`` and wait until they are gone. Return whether there was one.
+
+    They are asked by SIGTERM, and killed after ``grace`` seconds. Temporary if one cannot be ended.
+    """
+    files = JobFolder.at(folder)
+
+    def halt(check: Check) -> bool:
+        with locks.alone(files.starting, check):
+            return files.halt(grace)
+
+    return await in_thread(halt) if files.path.is_dir() else False
+
+
+async def stop_all(jobs: Path, grace: float = GRACE) -> list[str]:
+    """End all jobs of the sector whose jobs are in ``jobs``; return the stages of those that ran."""
+    return [files.path.name for files in job_folders(jobs) if await stop(files.path, grace)]
+
+
+def running(folder: Path) -> bool:
+    """Tell whether the job in ``folder`` runs."""
+    return JobFolder.at(folder).is_running()
+
+
+def running_jobs(jobs_root: Path) -> list[tuple[str, str]]:
+    """Return sector name and stage of each job that runs below ``jobs_root``, such as ``<location>/data/jobs``."""
+    sectors = sorted(jobs_root.iterdir()) if jobs_root.is_dir() else []
+    return [(jobs.name, files.path.name) for jobs in sectors for files in job_folders(jobs) if files.is_running()]
+
+
+async def job_ended(folder: Path) -> None:
+    """Wait until the job in ``folder`` does not run. It may be one that another process started."""
+    files = JobFolder.at(folder)
+    while files.is_running():
+        leader = await asyncio.to_thread(files.leader)
+        if leader:
+            await processes.ended(leader)
+        else:  # its leader is gone and something that it started still holds the lock
+            await asyncio.sleep(BEAT)
+
+
+async def _run(job: Job[T], progress: _Progress) -> JobResult[T]:
+    begun = await in_thread(begin, job)
+    end = End(job.argv[0])
+    if begun.child:
+        progress.phase, progress.process = "running", begun.child.process
+        beyond = await _until_ended(job, begun.child)
+        end = End(job.argv[0], await asyncio.to_thread(begun.child.status), beyond)
+    progress.phase, progress.process = "settling", None
+    return await in_thread(take, job, begun, end)
+
+
+async def _until_ended(job: Job[T], child: Child) -> float | None:
+    """Wait for the job's end. Return its time limit if it had to be stopped beyond it."""
+    limit = job.time_limit
+    try:
+        async with asyncio.timeout(None if limit is None else max(0.0, limit - child.process.seconds)):
+            await processes.ended(child.process)
+    except TimeoutError:
+        await stop(job.folder)
+        return limit
+    return None

@@ -1,0 +1,153 @@
+"""The parts of a job's life that are done in a thread, alone for a sector: its start, and the taking of its output."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from sealing.background import Check
+from sealing.failures import Permanent, Temporary
+from sealing.processors import locks, outcome, processes
+from sealing.processors.children import Child, spawn
+from sealing.processors.folder import JobFolder, Record, job_folders
+from sealing.processors.outcome import End
+from sealing.processors.spec import Job, JobResult, Start
+from sealing.stores import durable
+from sealing.values import FileRef
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A job that runs, or, without a child, one that was found done."""
+
+    attached: bool
+    child: Child | None = None
+
+
+def begin(check: Check, job: Job[T]) -> Begun:
+    """Start the job unless it runs or is done."""
+    files, mark, boot = job.files, job.fingerprint(), processes.boot_id()
+    with locks.alone(files.starting, check):
+        files.path.mkdir(exist_ok=True)
+        record = files.record()
+        _refuse_older(job, record)
+        same = record is not None and record.fingerprint == mark
+        if same and files.is_running() and (leader := files.leader()):
+            return Begun(attached=True, child=Child.found(leader))
+        # What was written before a power cut, and not synced, is not what it was.
+        whole = record is not None and (record.settled or record.boot == boot)
+        if same and whole and outcome.has_answer(files, job.task):
+            return Begun(attached=True)
+        _make_way(files, keep=same)
+        again = same and record is not None and record.boot == boot and not files.output.exists()
+        try:
+            return Begun(attached=False, child=_start(job, mark, Start(again, check)))
+        except OSError as error:
+            raise outcome.no_space(files.path, error) or error from error
+
+
+def _refuse_older(job: Job[T], record: Record | None) -> None:
+    if record and record.round > job.round:
+        raise Temporary(
+            f"{job.task.stage} of round {record.round} was started in {job.folder}, this is an attempt of the older "
+            f"round {job.round}: it comes too late; if nothing newer runs, resume the task to an earlier state"
+        )
+
+
+def _make_way(files: JobFolder, *, keep: bool) -> None:
+    """End the sector's other jobs, and what is left of this one; wipe the folder if it is of other inputs."""
+    for other in job_folders(files.path.parent):
+        if other == files or other.is_running():
+            other.halt()
+    if not keep:
+        files.wipe()
+
+
+def _start(job: Job[T], mark: str, start: Start) -> Child:
+    files = job.files
+    for ref in job.task.inputs():
+        _check_input(ref)
+    job.prepare(start)
+    files.output.unlink(missing_ok=True)
+    durable.write(files.task, json.dumps(job.task.wire()).encode())
+    files.keep_log()
+    lock = locks.hold(files.lock)
+    if lock is None:
+        raise Temporary(f"{files.lock} is held by a process that is not known, so {job.task.stage} cannot start")
+    try:
+        record = Record(
+            stage=job.task.stage,
+            round=job.round,
+            fingerprint=mark,
+            boot=processes.boot_id(),
+            started=time.time(),
+        )
+        files.note(record)
+        start.check()
+        child = _spawn(job, lock)
+        files.note(record.model_copy(update={"pid": child.process.pid, "began": child.process.began}))
+    finally:
+        os.close(lock)
+    return child
+
+
+def _spawn(job: Job[T], lock: int) -> Child:
+    try:
+        return spawn(job.command(), job.files, lock, job.env)
+    except OSError as error:
+        raise outcome.cannot_start(job.argv[0], error) from error
+
+
+def take(check: Check, job: Job[T], begun: Begun, end: End) -> JobResult[T]:
+    """Return the result of a job that has ended; what it left is settled before anybody sees it."""
+    files = job.files
+    with locks.alone(files.starting, check):
+        record = files.record()
+        if record is None or record.fingerprint != job.fingerprint():
+            raise Temporary(f"{job.task.stage} of round {job.round} in {files.path} gave way to another start")
+        if begun.child and begun.child.process.pid == record.pid:
+            files.halt(grace=0)  # what the job left running: it works on files that the next stage needs
+        answer = outcome.read_answer(files, job.task, end)
+        if not record.settled:
+            _settle(check, job, record)
+        return JobResult(
+            output_ref=file_ref(files.output),
+            answer=answer,
+            run_seconds=max(0.0, files.output.stat().st_mtime - record.started),
+            attached=begun.attached,
+        )
+
+
+def _settle(check: Check, job: Job[T], record: Record) -> None:
+    files = job.files
+    try:
+        job.settle(check)
+        durable.sync(files.output)
+        durable.sync(files.path)
+        files.note(record.model_copy(update={"settled": True}))
+    except OSError as error:
+        raise outcome.no_space(files.path, error) or error from error
+
+
+def file_ref(path: Path) -> FileRef:
+    """Return the reference to a file as it is now."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return FileRef(path=str(path), size=path.stat().st_size, sha256=digest)
+
+
+def _check_input(ref: FileRef) -> None:
+    try:
+        found = file_ref(Path(ref.path))
+    except FileNotFoundError:
+        found = None
+    if found != ref:
+        what = "is gone" if found is None else "is not what that stage wrote"
+        raise Permanent(f"the output of an earlier stage, {ref.path}, {what}: resume to the state before that stage")

@@ -1,0 +1,88 @@
+"""What a job is and what it gives: the parts that those who describe a job need."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from sealing.background import Check
+from sealing.processors.folder import JobFolder
+from sealing.processors.tasks import StageTask
+from sealing.values import FileRef
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Start:
+    """What ``prepare`` is told.
+
+    ``again``: the same inputs were started before on this boot of the machine and ended without any output, so what
+    they left whole can be gone on from.
+    """
+
+    again: bool
+    check: Check
+
+
+def _nothing(_: object) -> None:
+    """Prepare or settle nothing."""
+
+
+@dataclass(frozen=True)
+class Job(Generic[T]):
+    """A stage to run.
+
+    ``folder`` is the stage's, beside those of the sector's other stages. ``argv`` is the program and what comes before
+    the stage's name. ``env`` replaces the worker's own environment. ``time_limit`` in seconds counts from the start of
+    the process, whoever started it.
+
+    ``prepare`` puts the files right, right before each start and only then. ``settle`` makes what the stage left
+    durable, once, before the output is first given out. Both run in a thread and may be repeated after a crash.
+    """
+
+    folder: Path
+    argv: tuple[str, ...]
+    task: StageTask[T]
+    round: int
+    env: Mapping[str, str] | None = None
+    time_limit: float | None = None
+    prepare: Callable[[Start], None] = _nothing
+    settle: Callable[[Check], None] = _nothing
+
+    @property
+    def files(self) -> JobFolder:
+        """The files in the job's folder."""
+        return JobFolder.at(self.folder)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of all that the output depends on: stage, task, the content of its inputs, and round."""
+        inputs = [ref.sha256 for ref in self.task.inputs()]
+        parts = {"stage": self.task.stage, "task": self.task.wire(), "inputs": inputs, "round": self.round}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def command(self) -> list[str]:
+        """Return the whole command line."""
+        files = self.files
+        return [*self.argv, self.task.stage, "--task", str(files.task), "--output", str(files.output)]
+
+
+@dataclass(frozen=True)
+class JobResult(Generic[T]):
+    """What a job gave: its whole output file, the parsed answer, its run time in seconds, and who started it.
+
+    ``attached`` tells that this call did not start the job.
+    """
+
+    output_ref: FileRef
+    answer: T
+    run_seconds: float
+    attached: bool
+
+    def output(self) -> T:
+        """Return the answer."""
+        return self.answer

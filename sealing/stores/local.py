@@ -1,0 +1,147 @@
+"""A sector's files on its machine: made ready before each start of a stage, settled after it, removed at the end.
+
+Each ``prepare`` may be repeated at any time, also after a stage was killed in the middle or had succeeded. That the
+sealed file still holds the data is known by a mark: PC1 leaves it, PC2 removes it before it writes. A power cut counts
+as well: the mark is synced after what it speaks of, and its removal before PC2 starts.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from pathlib import Path
+
+from sealing.background import Check, in_thread
+from sealing.failures import Permanent, Temporary
+from sealing.processors import locks
+from sealing.processors.folder import STARTING, job_folders
+from sealing.processors.spec import Start
+from sealing.stores import durable
+from sealing.stores.layout import P_AUX, T_AUX, TREE_D, SectorFiles
+
+LEFT_BY_PC2 = (P_AUX, T_AUX, "*tree-c*", "*tree-r-last*")
+"""What PC2 takes for its own work of before if it finds it."""
+SECTOR_NAME = re.compile(r"s-t0\d+-\d+")
+
+
+def prepare_add_pieces(files: SectorFiles, _: Start) -> None:
+    """Make room for the staged data."""
+    files.unsealed.parent.mkdir(parents=True, exist_ok=True)
+    files.unsealed.unlink(missing_ok=True)
+
+
+def settle_add_pieces(files: SectorFiles, _: Check) -> None:
+    """Make the staged data durable."""
+    durable.sync(files.unsealed)
+    durable.sync(files.unsealed.parent)
+
+
+def prepare_tree_d(files: SectorFiles, _: Start) -> None:
+    """Make an empty folder for tree-d."""
+    durable.remove(files.prepared)
+    files.prepared.mkdir(parents=True)
+
+
+def settle_tree_d(files: SectorFiles, check: Check) -> None:
+    """Make tree-d durable."""
+    durable.sync_tree(files.prepared, check)
+    durable.sync(files.prepared.parent)
+
+
+def prepare_pc1(files: SectorFiles, tree_d: Path, start: Start) -> None:
+    """Make an empty cache with tree-d in it, and an empty sealed file, which PC1 fills with the data.
+
+    After an attempt on the same inputs that left no output, the whole layers stay, and PC1 goes on from them: the
+    library renames a layer into place when it is whole. Permanent if the data or tree-d is gone.
+    """
+    _require(files.unsealed, "the staged data", "DealsAcquired")
+    _require(tree_d, "tree-d", "PieceAdded")
+    _unmark(files)
+    if not start.again:
+        durable.remove(files.cache)
+    files.cache.mkdir(parents=True, exist_ok=True)
+    files.sealed.parent.mkdir(parents=True, exist_ok=True)
+    files.sealed.write_bytes(b"")
+    # Always anew: without one the library writes a tree-d that is of full size before it is whole.
+    _link(tree_d, files.cache / TREE_D)
+
+
+def settle_pc1(files: SectorFiles, check: Check) -> None:
+    """Make the layers and the sealed file durable, and leave the mark that the latter holds the data."""
+    durable.sync_tree(files.cache, check)
+    durable.sync(files.cache.parent)
+    durable.sync(files.sealed)
+    durable.sync(files.sealed.parent)
+    durable.write(files.pristine_mark, b"")
+
+
+def prepare_pc2(files: SectorFiles, start: Start) -> None:
+    """See to it that the sealed file holds the data and that nothing of an earlier PC2 is in the cache.
+
+    Copies the staged data over the sealed file unless the mark is there. Permanent if the data is gone.
+    """
+    pristine = files.pristine_mark.exists() and files.sealed.is_file()
+    _unmark(files)
+    if not pristine:
+        _require(files.unsealed, "the staged data", "DealsAcquired")
+        durable.copy(files.unsealed, files.sealed, lambda _: start.check())
+        durable.sync(files.sealed)
+    for pattern in LEFT_BY_PC2:
+        for path in files.cache.glob(pattern):
+            path.unlink()
+
+
+def settle_cache(files: SectorFiles, check: Check) -> None:
+    """Make the sealed file and the cache durable: after PC2, and after the synthetic proofs."""
+    durable.sync(files.sealed)
+    durable.sync_tree(files.cache, check)
+
+
+async def remove_sector(files: SectorFiles) -> None:
+    """End the sector's jobs and remove all its files. May be repeated; nothing but the sector's own is touched.
+
+    What cannot be removed keeps nothing else from being removed, and is told at the end: Temporary.
+    """
+    if not SECTOR_NAME.fullmatch(files.name):
+        msg = f"{files.name!r} is not a sector's name: nothing is removed for it"
+        raise ValueError(msg)
+    await in_thread(_remove, files)
+
+
+def _remove(check: Check, files: SectorFiles) -> None:
+    if not files.root.is_dir():
+        return
+    kept: list[str] = []
+    with locks.alone(files.jobs / STARTING, check):
+        for job in job_folders(files.jobs):
+            job.halt()
+        for path in files.all():
+            try:
+                durable.remove(path)
+            except OSError as error:
+                kept.append(f"{path}: {error.strerror}")
+    if kept:
+        raise Temporary(f"files of {files.name} cannot be removed: {'; '.join(kept)}; remove them by hand")
+
+
+def _unmark(files: SectorFiles) -> None:
+    """Remove the mark, so that not even a power cut brings it back."""
+    files.pristine_mark.unlink(missing_ok=True)
+    durable.sync(files.pristine_mark.parent)
+
+
+def _require(path: Path, what: str, state: str) -> None:
+    if not path.is_file():
+        raise Permanent(f"{what}, {path}, is not there: resume to {state}, which makes it")
+
+
+def _link(source: Path, target: Path) -> None:
+    """Link to a file; by its path where a file system is in between."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}:
+            raise
+        target.symlink_to(source.absolute())
