@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sealing.manager.client import Manager
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
@@ -19,10 +18,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from sealing.failures import LeveledFailure, Outage, Wait
 from sealing.flow.registry import LATEST
 from sealing.flow.state import State
+from sealing.manager.client import Manager
 from sealing.proofs import seal_proof
 from sealing.sector import Allocation, Home, Sector, SectorInput, Settings, ThreadInput
 from sealing.stores.claim import Claim, read_claim, remove_claim, write_claim
-from sealing.stores.layout import SectorFiles
 
 LOST_PAUSE = 60.0
 """Seconds until a claim that nobody knows is looked at again."""
@@ -113,8 +112,7 @@ class AllocationActivities:
 def _refuse_started(claim: Claim) -> None:
     """Hold a claim whose task Temporal does not know although it has begun: starting anew would wipe its files."""
     sector = claim.task.sector
-    files = SectorFiles.local(sector.home.location, sector.id)
-    if begun := [str(path) for path in files.all() if path.exists()]:
+    if begun := [str(path) for path in sector.files.all() if path.exists()]:
         raise Wait(
             f"{sector.id} has files here ({begun[0]}) and Temporal does not know {claim.task.workflow_id}: "
             "nothing is touched until that is cleared up",

@@ -9,10 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
-from typing import TypeVar
 
-from sealing.manager.client import Manager
-from sealing.manager.wire import OnChain, Polled, SubmitResult, Submitted
 from temporalio import activity
 
 from sealing.failures import Abort, Permanent, Temporary, Wait
@@ -27,23 +24,17 @@ from sealing.flow.events import (
     SubmitProof,
     TicketExpired,
 )
+from sealing.manager.client import Manager
+from sealing.manager.wire import OnChain, Polled, SubmitRes, Submitted
+from sealing.processors.inputs import known
 from sealing.sector import Settings, Task
 from sealing.values import Submission, Ticket
-
-T = TypeVar("T")
 
 EXPIRED = "ticket expired"
 """How the manager begins the description of a rejection that a new ticket cures."""
 BAD_PROOF = ("invalid proof", "verify seal:")
 """How it begins the description of a rejection for the proof itself, which nothing here cures by itself."""
 ON_CHAIN = (OnChain.Pending, OnChain.Packed, OnChain.Landed)
-
-
-def known(value: T | None, what: str) -> T:
-    """Return a field that the flow's table says is set. Its absence is a defect of ours: Permanent."""
-    if value is None:
-        raise Permanent(f"the sector has no {what}, although its state says so")
-    return value
 
 
 def expired(ticket: Ticket, settings: Settings, why: str) -> TicketExpired:
@@ -146,17 +137,17 @@ def _reset(content: str, sent: Submission | None, failed: str | None) -> bool:
 
 
 def _is_expired(answer: Submitted) -> bool:
-    return answer.res is SubmitResult.Rejected and answer.desc.startswith(EXPIRED)
+    return answer.res is SubmitRes.Rejected and answer.desc.startswith(EXPIRED)
 
 
 def _accepted(answer: Submitted, method: str) -> None:
     why = f"{method}: {answer.res.name}: {answer.desc or 'no reason given'}"
     match answer.res:
-        case SubmitResult.Accepted | SubmitResult.DuplicateSubmit:
+        case SubmitRes.Accepted | SubmitRes.DuplicateSubmit:
             return
-        case SubmitResult.MismatchedSubmission | SubmitResult.FilesMissed:
+        case SubmitRes.MismatchedSubmission | SubmitRes.FilesMissed:
             raise Permanent(why)
-        case SubmitResult.Rejected:
+        case SubmitRes.Rejected:
             raise (Permanent if answer.desc.startswith(BAD_PROOF) else Abort)(why)
 
 

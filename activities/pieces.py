@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from temporalio import activity
 
-from activities.chain import known
 from activities.stages import Stages
 from sealing.failures import Permanent
 from sealing.flow.events import AcquireDeals, AddPiece, BuildTreeD
-from sealing.processors import tasks
+from sealing.processors import inputs
 from sealing.sector import Task
-from sealing.stores.layout import TREE_D, SectorFiles
+from sealing.stores import local
+from sealing.stores.layout import TREE_D
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,27 @@ class PieceActivities:
     @activity.defn
     async def add_piece(self, task: Task) -> AddPiece:
         """Write the staged file: the deals' data, or zeros for a sector without deals."""
-        files = SectorFiles.local(task.sector.home.location, task.sector.id)
-        result = await self.stages.run(task.sector, tasks.AddPieces.of(task.sector, files), files)
-        return AddPiece(pieces=tasks.AddPieces.pieces(result.output))
+        sector, files = task.sector, task.sector.files
+        result = await self.stages.run(
+            sector,
+            inputs.add_pieces(sector, files),
+            files,
+            partial(local.prepare_add_pieces, files),
+            partial(local.settle_add_pieces, files),
+        )
+        return AddPiece(pieces=result.answer)
 
     @activity.defn
     async def build_tree_d(self, task: Task) -> BuildTreeD:
         """Build the data's tree in the folder for prepared files."""
-        known(task.sector.pieces, "pieces")
-        files = SectorFiles.local(task.sector.home.location, task.sector.id)
-        await self.stages.run(task.sector, tasks.TreeD.of(task.sector, files), files)
+        sector, files = task.sector, task.sector.files
+        await self.stages.run(
+            sector,
+            inputs.tree_d(sector, files),
+            files,
+            partial(local.prepare_tree_d, files),
+            partial(local.settle_tree_d, files),
+        )
         tree = files.prepared / TREE_D
         if not tree.is_file():
             raise Permanent(f"tree_d ended well, but there is no {tree}")

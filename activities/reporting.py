@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sealing.manager.client import Manager
-from sealing.manager.wire import StateReport
 from temporalio import activity
 
 from sealing.failures import Wait
 from sealing.flow.state import State
+from sealing.manager.client import Manager, StateReport
 from sealing.sector import Ending, Report, Verdict
 
 ASK_AGAIN = 3600.0

@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealing.manager.client import Manager
 from temporalio import activity
 
-from activities.chain import known
 from activities.step import spent
 from sealing.failures import Permanent, Wait
 from sealing.flow.events import Persist, SubmitPersistance
-from sealing.processors import job
+from sealing.manager.client import Manager
+from sealing.processors.inputs import known
 from sealing.proofs import seal_proof
 from sealing.sector import Task
 from sealing.stores import attached, claim, local
-from sealing.stores.layout import SectorFiles, space_needed
+from sealing.stores.layout import space_needed
 
 NO_SPACE_PAUSE = 60.0
 """Seconds until the manager is asked again for a store with space."""
@@ -55,19 +54,14 @@ class StorageActivities:
             raise Wait(f"no store has space for {sector.id}", NO_SPACE_PAUSE)
         if store.name not in self.stores:
             raise Permanent(f"the manager chose store {store.name}, which is not attached here: {sorted(self.stores)}")
-        source = SectorFiles.local(sector.home.location, sector.id)
-        target = SectorFiles.stored(self.stores[store.name], sector.id)
-        await attached.copy_sector(source, target, size, spent().progress.update)
+        await attached.store_sector(sector.files, self.stores[store.name], size, on_alive=spent().progress.update)
         return Persist(persisted_in=store.name)
 
     @activity.defn
     async def clean_up(self, task: Task) -> bool:
         """Stop the sector's jobs and remove its files and its claim. Repeatable."""
         sector = task.sector
-        files = SectorFiles.local(sector.home.location, sector.id)
-        for stage in job.running(files.jobs):
-            await job.stop(files.job(stage))
-        local.remove_sector(files)
+        await local.remove_sector(sector.files)
         held = claim.read_claim(sector.home.location)
         if held is not None and held.task.sector.id == sector.id:
             claim.remove_claim(sector.home.location)

@@ -9,6 +9,7 @@ from sealing.failures import Failure
 from sealing.flow.events import AnyEvent, Event
 from sealing.flow.state import State
 from sealing.flow.table import Flow
+from sealing.stores.layout import SectorFiles
 from sealing.values import Base64, Deal, FileRef, Frozen, Hex32, Piece, SectorId, Seed, Submission, Ticket, Upgrade
 
 
@@ -49,6 +50,11 @@ class Sector(Frozen):
     proof_sent: Submission | None = None
     proof_failed: str | None = None
     proof_outcome: str | None = None
+
+    @property
+    def files(self) -> SectorFiles:
+        """The sector's files on its machine."""
+        return SectorFiles.local(self.home.location, self.id)
 
     def after(self, flow: Flow, state: State, event: Event) -> Sector:
         """Return the sector after ``event`` in ``state``. A way back clears what the states from there on had set."""

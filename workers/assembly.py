@@ -27,9 +27,10 @@ from activities.storage import ConfirmationActivities, StorageActivities
 from sealing.config import Config
 from sealing.manager.client import Manager
 from sealing.processors.admission import Admission
+from sealing.processors.job import running_jobs
 from sealing.sector import ThreadInput
 from workers.connection import connect, ensure_attributes
-from workers.programs import choose_programs
+from workers.programs import Programs
 from workflows.sealer import Sealer
 from workflows.thread import SealingThread
 
@@ -66,7 +67,7 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
 async def serving(config: Config, client: Client) -> AsyncIterator[None]:
     """Run the fleet's worker and the machine's worker."""
     admission = Admission(config.processors.limits())
-    await admission.adopt([thread.location for thread in config.sealing_thread])
+    admission.adopt(found_running(config))
     rpc = config.sector_manager.rpc_client
     async with (
         Manager(rpc.addr, headers=rpc.headers) as manager,
@@ -106,11 +107,16 @@ def fleet_worker(client: Client, task_queue: str, manager: Manager) -> Worker:
 
 def machine_worker(config: Config, client: Client, manager: Manager, admission: Admission) -> Worker:
     """Return the worker for all that needs this machine's files."""
-    limits = {stage: limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
-    stages = Stages(choose_programs(config.processors), admission, limits)
+    limits = {str(stage): limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
+    programs = Programs(config.processors)
+    stages = Stages(programs.of, admission, limits)
     stores = {store.name: store.location for store in config.attached if not store.readonly}
     allocation = AllocationActivities(client, manager, partial(plan_of, config))
-    proving, storage, pieces = ProvingActivities(stages), StorageActivities(manager, stores), PieceActivities(stages)
+    proving, storage, pieces = (
+        ProvingActivities(stages, programs.parameters_ready),
+        StorageActivities(manager, stores),
+        PieceActivities(stages),
+    )
     return Worker(
         client,
         task_queue=config.worker.name,
@@ -131,6 +137,12 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
         max_concurrent_activities=MACHINE_SLOTS,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
     )
+
+
+def found_running(config: Config) -> list[tuple[str, Path]]:
+    """Return the jobs that run on from before this worker started: stage and folder of each."""
+    roots = [thread.location / "data" / "jobs" for thread in config.sealing_thread]
+    return [(stage, root / sector / stage) for root in roots for sector, stage in running_jobs(root)]
 
 
 def plan_of(config: Config, location: str) -> Plan:

@@ -77,12 +77,13 @@ def devnet(context: click.Context, file: Path) -> None:
 def run_devnet_command(file: Path) -> None:
     """Serve the manager's JSON-RPC until SIGTERM."""
     from sealing.cache import ProgramMissingError  # noqa: PLC0415
-    from workers.embedded import EmbeddedError, run_embedded  # noqa: PLC0415
+    from workers.embedded import EmbeddedError, read_config, run_embedded  # noqa: PLC0415
     from workers.observability import start_logging  # noqa: PLC0415
 
     start_logging()
     try:
-        until_stopped(lambda stop: run_embedded(file, stop))
+        config = read_config(file)
+        until_stopped(lambda stop: run_embedded(config, stop))
     except (EmbeddedError, ProgramMissingError) as error:
         fail(str(error))
 

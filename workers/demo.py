@@ -1,4 +1,4 @@
-"""``sealflow demo``: a server, an embedded manager and a worker on this machine, and real sectors from Empty to Finished.
+"""``sealflow demo``: server, embedded manager and worker on this machine, and real sectors from Empty to Finished.
 
 Everything is kept in one folder, so that the demo can be interrupted anywhere and started again.
 """
@@ -15,16 +15,15 @@ import httpx
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from sealing.cache import proof_environment
 from sealing.devnet.queries import Observer
+from sealing.processors.parameters import parameters_command, parameters_ready
 from workers.children import Child, ChildError
 from workers.connection import ATTRIBUTE_TYPES
 from workers.demofiles import MANAGER_PORT, SECTOR_SIZE, DemoFiles
 from workers.demoscreen import Screen, say
 from workers.demosummary import summarize
 from workers.devserver import DevServer, pick_port
-from sealing.processors.parameters import parameters_command, parameters_ready
-from workers.programs import SIMULATED
+from workers.programs import SIMULATED, ours
 from workers.watch import SectorView, look
 
 LOOK_EVERY = 0.5
@@ -121,11 +120,12 @@ class Demo:
 
     async def _start_parameters(self, stack: AsyncExitStack) -> None:
         """Make the proof parameters beside the work, if they are not there: C2 waits for them by itself."""
-        if self.processor is not None or await parameters_ready(SECTOR_SIZE):
+        program = None if self.processor == SIMULATED else ours(self.processor)
+        if program is None or await parameters_ready(program.argv, SECTOR_SIZE, program.env):
             return
         say("making the proof parameters in the background, once: usually 12 minutes; C2 waits for them")
-        argv = parameters_command(SECTOR_SIZE)
-        self.parameters = await Child.start("parameters", argv, self.files.log("parameters"), proof_environment())
+        argv = parameters_command(program.argv, SECTOR_SIZE)
+        self.parameters = await Child.start("parameters", argv, self.files.log("parameters"), program.env)
         stack.push_async_callback(self.parameters.stop)
 
     async def _start(self, stack: AsyncExitStack, name: str, arguments: list[str]) -> Child:

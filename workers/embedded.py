@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import sqlite3
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from sealing.cache import find_processor
 from sealing.devnet.config import DevnetConfig
+from sealing.devnet.crate_verifier import CrateVerifier
 from sealing.devnet.server import DevnetServer
-from sealing.devnet.verifier import CrateVerifier, SimulatedVerifier, Verifier
-
-log = logging.getLogger(__name__)
+from sealing.devnet.verifier import SimulatedVerifier, Verifier
 
 
 class EmbeddedError(Exception):
     """The embedded manager cannot start; the text says why."""
 
 
-async def run_embedded(file: Path, stop: asyncio.Event) -> None:
-    """Serve until ``stop`` is set. Raises EmbeddedError."""
+def read_config(file: Path) -> DevnetConfig:
+    """Return the configuration in a JSON file. Raises EmbeddedError."""
     try:
-        config = DevnetConfig.model_validate_json(file.read_text())
+        return DevnetConfig.model_validate_json(file.read_text())
     except (OSError, ValidationError) as error:
         raise EmbeddedError(f"the devnet's configuration {file} is wrong: {error}") from error
-    async with DevnetServer(config, choose_verifier(config)) as server:
-        log.info("the embedded manager serves %s", server.url)
-        await stop.wait()
+
+
+async def run_embedded(config: DevnetConfig, stop: asyncio.Event) -> None:
+    """Serve until ``stop`` is set. Raises EmbeddedError."""
+    try:
+        async with DevnetServer(config, choose_verifier(config)):
+            await stop.wait()
+    except (OSError, ValueError, sqlite3.DatabaseError) as error:
+        raise EmbeddedError(str(error)) from error
 
 
 def choose_verifier(config: DevnetConfig) -> Verifier:

@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from activities.stages import Program
 from sealing import processors as package
 from sealing.cache import find_processor, proof_environment
 from sealing.config import Processors
+from sealing.processors.parameters import parameters_ready
 
 SIMULATED = "simulated"
 """The name to type for the processor that computes nothing, for load tests and workflow tests."""
 
 
-def choose_programs(processors: Processors) -> Callable[[str], Program]:
-    """Return the function from a stage to its program. Raises ProgramMissingError."""
-    ours = _ours(processors.program)
+class Programs:
+    """The programs of one machine's stages."""
 
-    def choose(stage: str) -> Program:
-        configured = processors.of(stage)
+    def __init__(self, processors: Processors) -> None:
+        """Find our own program. Raises ProgramMissingError."""
+        self._configured = processors
+        self._simulated = processors.program == SIMULATED
+        self._ours = _simulated() if self._simulated else ours(processors.program)
+
+    def of(self, stage: str) -> Program:
+        """Return the program of a stage: the first that is configured for it, else ours."""
+        configured = self._configured.of(stage)
         if not configured or configured[0].bin is None:
-            return ours
+            return self._ours
         first = configured[0]
-        argv = (first.bin, *(first.args or ()))
-        return Program(argv=argv, env={**proof_environment(), **first.envs})
+        env = {**proof_environment(), **first.envs}
+        return Program(argv=(str(first.bin), *(first.args or ())), env=env, inherit_env=first.inherit_envs)
 
-    return choose
+    async def parameters_ready(self, size: str) -> bool:
+        """Tell whether C2 finds its parameters. Of a program that is not ours it is not known: then it may try."""
+        if self._simulated or self.of("c2") is not self._ours:
+            return True
+        return await parameters_ready(self._ours.argv, size, self._ours.env)
 
 
-def _ours(program: str | None) -> Program:
-    if program == SIMULATED:
-        script = Path(package.__path__[0]) / "simulated.py"
-        return Program(argv=(sys.executable, "-I", "-S", str(script)))
-    return Program(argv=(str(find_processor(program)),), env=proof_environment())
+def ours(explicit: str | None = None) -> Program:
+    """Return our own program of the stages. Raises ProgramMissingError."""
+    return Program(argv=(str(find_processor(Path(explicit) if explicit else None)),), env=proof_environment())
+
+
+def _simulated() -> Program:
+    script = Path(package.__path__[0]) / "simulated.py"
+    return Program(argv=(sys.executable, "-I", "-S", str(script)))

@@ -73,5 +73,5 @@ def _doing(pending: PendingActivityInfo) -> str:
         beat = json.loads(payload.data or b"{}")
         if beat.get("stage"):
             seconds = f" {beat['seconds']:.0f} s" if beat.get("seconds") else ""
-            return f"{beat['stage']} {beat.get('doing', 'runs')}{seconds}"
+            return f"{beat['stage']} {beat.get('phase', 'runs')}{seconds}"
     return name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -30,6 +30,8 @@ class DevnetConfig(Frozen):
     """Seal proof types that it hands out, in turn."""
     max_sectors: Annotated[int, Field(ge=0)] | None = None
     """Sectors that it hands out at most; None: without limit."""
+    verifier: Literal["crate", "simulated"] = "crate"
+    """Who looks at proofs: our crate, or, for the simulated processor's, its counterpart."""
     stores: dict[str, Path] = Field(default_factory=dict)
     """Permanent stores: name and folder."""
 

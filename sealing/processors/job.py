@@ -28,6 +28,7 @@ __all__ = [
     "Job",
     "JobResult",
     "Start",
+    "discard",
     "job_ended",
     "run",
     "running",
@@ -102,6 +103,11 @@ async def job_ended(folder: Path) -> None:
             await processes.ended(leader)
         else:  # its leader is gone and something that it started still holds the lock
             await asyncio.sleep(BEAT)
+
+
+def discard(folder: Path) -> None:
+    """Forget the output of the job in ``folder``, so that the next run computes it anew."""
+    JobFolder.at(folder).output.unlink(missing_ok=True)
 
 
 async def _run(job: Job[T], progress: _Progress) -> JobResult[T]:

@@ -29,7 +29,7 @@ class Start:
     check: Check
 
 
-def _nothing(_: object) -> None:
+def nothing(_: object) -> None:
     """Prepare or settle nothing."""
 
 
@@ -51,8 +51,8 @@ class Job(Generic[T]):
     round: int
     env: Mapping[str, str] | None = None
     time_limit: float | None = None
-    prepare: Callable[[Start], None] = _nothing
-    settle: Callable[[Check], None] = _nothing
+    prepare: Callable[[Start], None] = nothing
+    settle: Callable[[Check], None] = nothing
 
     @property
     def files(self) -> JobFolder:

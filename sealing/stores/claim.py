@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sealing.sector import SectorInput
-from sealing.stores.files import remove_synced, write_atomically
+from sealing.stores import durable
 from sealing.values import Frozen
 
 
@@ -27,12 +27,15 @@ def read_claim(location: str) -> Claim | None:
 
 def write_claim(location: str, claim: Claim) -> None:
     """Claim the location, atomically and synced."""
-    write_atomically(_path(location), claim.model_dump_json(indent=1).encode())
+    durable.write(_path(location), claim.model_dump_json(indent=1).encode())
 
 
 def remove_claim(location: str) -> None:
     """Free the location."""
-    remove_synced(_path(location))
+    path = _path(location)
+    if path.exists():
+        durable.remove(path)
+        durable.sync(path.parent)
 
 
 def _path(location: str) -> Path:
