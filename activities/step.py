@@ -78,21 +78,24 @@ async def _beat(record: Spent) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Translate what a step raises. An exception that nobody foresaw is Permanent: never an endless retry."""
+    """Translate what a step raises. An exception that nobody foresaw is Permanent: never an endless retry.
+
+    The text has the chain of causes already; as causes they would weigh on the history, one stack trace each.
+    """
     try:
         yield
     except ApplicationError:
         raise
     except LeveledFailure as failure:
-        raise ApplicationError(describe(failure), type=failure.level.value, non_retryable=True) from failure
+        raise ApplicationError(describe(failure), type=failure.level.value, non_retryable=True) from None
     except Outage as outage:
-        raise ApplicationError(describe(outage), type=OUTAGE) from outage
+        raise ApplicationError(describe(outage), type=OUTAGE) from None
     except Wait as wait:
         raise ApplicationError(
             str(wait),
             type=WAIT,
             next_retry_delay=timedelta(seconds=wait.delay),
             category=ApplicationErrorCategory.BENIGN,
-        ) from wait
+        ) from None
     except Exception as error:
         raise ApplicationError(describe(error), type=Permanent.level.value, non_retryable=True) from error

@@ -15,6 +15,7 @@ import httpx
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from sealing.config import SIMULATED
 from sealing.devnet.queries import Observer
 from sealing.processors.parameters import parameters_command, parameters_ready
 from workers.children import Child, ChildError
@@ -23,7 +24,7 @@ from workers.demofiles import MANAGER_PORT, SECTOR_SIZE, DemoFiles
 from workers.demoscreen import Screen, say
 from workers.demosummary import summarize
 from workers.devserver import DevServer, pick_port
-from workers.programs import SIMULATED, ours
+from workers.programs import ours
 from workers.watch import SectorView, look
 
 LOOK_EVERY = 0.5

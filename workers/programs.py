@@ -8,11 +8,8 @@ from pathlib import Path
 from activities.stages import Program
 from sealing import processors as package
 from sealing.cache import find_processor, proof_environment
-from sealing.config import Processors
+from sealing.config import SIMULATED, Processors
 from sealing.processors.parameters import parameters_ready
-
-SIMULATED = "simulated"
-"""The name to type for the processor that computes nothing, for load tests and workflow tests."""
 
 
 class Programs:

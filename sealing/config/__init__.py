@@ -6,10 +6,12 @@ places.py   checks of the folders that it names
 reading.py  from a file to a Config, or to every problem at once
 """
 
+from sealing.config.fields import SIMULATED
 from sealing.config.model import Attached, Config, Policy, Processor, Processors, Sealing, Stage, Temporal, Thread
 from sealing.config.reading import ConfigError, Problem, load
 
 __all__ = [
+    "SIMULATED",
     "Attached",
     "Config",
     "ConfigError",

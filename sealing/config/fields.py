@@ -28,6 +28,9 @@ REFUSED_PLANS = {
 }
 """Plans that the other worker knows and this one refuses, with the reason."""
 
+SIMULATED = "simulated"
+"""The name of the program of the stages that computes nothing, for load tests and workflow tests."""
+
 NAME_LIMIT = 200
 """Characters of a worker's name, which is a queue's name and a part of workflow ids."""
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sealing.config.fields import absolute, queue_name
+from sealing.config.fields import SIMULATED, absolute, queue_name
 from sealing.config.model import Temporal
 
 Key = tuple[str | int, ...]
@@ -105,7 +105,7 @@ def _files(raw: dict[str, Any]) -> Iterator[Finding]:
         if path and not (path.is_file() and os.access(path, os.R_OK)):
             yield Finding(("temporal", name), temporal[name], "is no file that this user can read; correct the path")
     program = _path(processors.get("program"))
-    if program and not (program.is_file() and os.access(program, os.X_OK)):
+    if program and processors["program"] != SIMULATED and not (program.is_file() and os.access(program, os.X_OK)):
         right = "is no program that this user can run; correct the path, or remove the key and run: make setup"
         yield Finding(("processors", "program"), processors["program"], right)
 
