@@ -1,0 +1,95 @@
+"""The kinds of values in the configuration. Each refuses a wrong one with a sentence that says what would be right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field, PlainValidator
+
+from sealing.addresses import host_port, http_base
+from sealing.proofs import SECTOR_SIZES
+from sealing.units import DURATION_EXAMPLE, SIZE_EXAMPLE, parse_duration, parse_size
+
+T = TypeVar("T")
+
+PLANS: tuple[str, ...] = ("sealer",)
+"""Plans that a thread can run."""
+
+REFUSED_PLANS = {
+    "snapup": "upgrading sectors is not there yet",
+    "rebuild": "rebuilding sectors is not supported; leave this thread to the other worker",
+    "unseal": "unsealing is not supported; leave this thread to the other worker",
+    "wdpost": "window PoSt is not supported; leave this thread to the other worker",
+    "niporep": "non-interactive PoRep is not supported",
+}
+"""Plans that the other worker knows and this one refuses, with the reason."""
+
+NAME_LIMIT = 200
+"""Characters of a worker's name, which is a queue's name and a part of workflow ids."""
+
+_BAD_IN_NAMES = re.compile(r"[\s/\\'\"`\x00-\x1f\x7f]")
+
+
+def _from_text(parse: Callable[[str], T], example: str) -> Callable[[object], T]:
+    def read(value: object) -> T:
+        if not isinstance(value, str):
+            raise ValueError(f"write {example}")  # noqa: TRY004, pydantic collects ValueError only
+        return parse(value)
+
+    return read
+
+
+def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        parse(value)
+        return value
+
+    return check
+
+
+def _plan(name: str) -> str:
+    if name in PLANS:
+        return name
+    supported = f"supported: {', '.join(PLANS)}"
+    if name in REFUSED_PLANS:
+        raise ValueError(f"{REFUSED_PLANS[name]}; {supported}")
+    raise ValueError(f"no plan has this name; {supported}")
+
+
+def _size_name(name: str) -> str:
+    if name not in SECTOR_SIZES:
+        raise ValueError(f"no sector has this size; write one of {', '.join(SECTOR_SIZES)}")
+    return name
+
+
+def queue_name(name: str) -> str:
+    """Return ``name`` when it can be a queue's name. Raises ValueError that says what would be right."""
+    if not name or len(name) > NAME_LIMIT or _BAD_IN_NAMES.search(name):
+        raise ValueError(f"write a name of 1 to {NAME_LIMIT} characters without spaces, slashes, backslashes or quotes")
+    return name
+
+
+def _absolute(path: str) -> Path:
+    if not path:
+        msg = "write the path of a folder or file"
+        raise ValueError(msg)
+    return Path(path).expanduser().absolute()
+
+
+Duration = Annotated[timedelta, PlainValidator(_from_text(parse_duration, DURATION_EXAMPLE))]
+Size = Annotated[int, PlainValidator(_from_text(parse_size, SIZE_EXAMPLE))]
+FilePath = Annotated[Path, PlainValidator(_from_text(_absolute, "a path in quotes"))]
+"""A path, made absolute against the folder that the worker was started in."""
+Plan = Annotated[str, AfterValidator(_plan)]
+SizeName = Annotated[str, AfterValidator(_size_name)]
+QueueName = Annotated[str, AfterValidator(queue_name)]
+HttpAddress = Annotated[str, AfterValidator(_checked(http_base))]
+HostPort = Annotated[str, AfterValidator(_checked(host_port))]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]
+ActorId = Annotated[int, Field(ge=0, lt=2**64)]

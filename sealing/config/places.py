@@ -1,0 +1,133 @@
+"""Checks of what a configuration names outside of itself, and of values that must fit each other.
+
+They look at the parsed TOML, not at the models, so that they run beside the models' own checks and an operator sees
+every problem at once. A value of a wrong type is none of their business: the models report it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sealing.config.fields import queue_name
+from sealing.config.model import Temporal
+
+Key = tuple[str | int, ...]
+"""A key's way through the tables and lists."""
+
+
+class Finding(NamedTuple):
+    """Something wrong: which key, its value, and what would be right."""
+
+    key: Key
+    value: object
+    right: str
+
+
+def check_places(raw: dict[str, Any]) -> list[Finding]:
+    """Return what is wrong with the folders, files and names of a parsed configuration."""
+    return [*_threads(raw), *_attached(raw), *_files(raw), *_tls_pair(raw), *_queue_names(raw)]
+
+
+def _tables(raw: dict[str, Any], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the tables of a list of tables, with their positions."""
+    entries = raw.get(name)
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        if isinstance(entry, dict):
+            yield index, entry
+
+
+def _table(raw: dict[str, Any], name: str) -> dict[str, Any]:
+    entry = raw.get(name)
+    return entry if isinstance(entry, dict) else {}
+
+
+def _threads(raw: dict[str, Any]) -> Iterator[Finding]:
+    first_use: dict[Path, int] = {}
+    for index, thread in _tables(raw, "sealing_thread"):
+        location = thread.get("location")
+        if not isinstance(location, str) or not location:
+            continue
+        key = ("sealing_thread", index, "location")
+        if wrong := _folder_problem(location, writable=True):
+            yield Finding(key, location, wrong)
+        used = first_use.setdefault(Path(location).expanduser().resolve(), index)
+        if used != index:
+            yield Finding(key, location, f"is the folder of sealing_thread[{used}]; give each thread its own")
+
+
+def _attached(raw: dict[str, Any]) -> Iterator[Finding]:
+    first_use: dict[str, int] = {}
+    for index, store in _tables(raw, "attached"):
+        location, name = store.get("location"), store.get("name", store.get("location"))
+        if isinstance(location, str) and location:
+            wrong = _folder_problem(location, writable=store.get("readonly") is not True)
+            if wrong:
+                yield Finding(("attached", index, "location"), location, wrong)
+        if isinstance(name, str):
+            used = first_use.setdefault(name, index)
+            if used != index:
+                right = f"is the name of attached[{used}]; give each store its own, as the manager knows it"
+                yield Finding(("attached", index, "name"), name, right)
+
+
+def _folder_problem(location: str, *, writable: bool) -> str | None:
+    """Return what is wrong with a folder. Writing is tried: permissions alone do not tell of a read-only disk."""
+    folder = Path(location).expanduser()
+    try:
+        if not folder.exists():
+            return "is not there; create the folder or correct the path"
+        if not folder.is_dir():
+            return "is not a folder; name a folder"
+        if writable:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        else:
+            os.scandir(folder).close()
+    except OSError as error:
+        deed = "written" if writable else "read"
+        return f"cannot be {deed} ({error.strerror}); let this user have it or name another folder"
+    return None
+
+
+def _files(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Find files that are named and cannot be used."""
+    temporal, processors = _table(raw, "temporal"), _table(raw, "processors")
+    for name in Temporal.model_fields:
+        if name.endswith("_file") and isinstance(value := temporal.get(name), str):
+            path = Path(value).expanduser()
+            if not (path.is_file() and os.access(path, os.R_OK)):
+                yield Finding(("temporal", name), value, "is no file that this user can read; correct the path")
+    program = processors.get("program")
+    if isinstance(program, str):
+        path = Path(program).expanduser()
+        if not (path.is_file() and os.access(path, os.X_OK)):
+            right = "is no program that this user can run; correct the path, or remove the key and run: make setup"
+            yield Finding(("processors", "program"), program, right)
+
+
+def _tls_pair(raw: dict[str, Any]) -> Iterator[Finding]:
+    temporal = _table(raw, "temporal")
+    pair = ("tls_cert_file", "tls_key_file")
+    given = [name for name in pair if name in temporal]
+    if len(given) == 1:
+        (missing,) = set(pair) - set(given)
+        yield Finding(("temporal", missing), None, f"is needed with {given[0]}; add it")
+
+
+def _queue_names(raw: dict[str, Any]) -> Iterator[Finding]:
+    """Find a worker's name that cannot be a queue's name, or is the fleet's."""
+    given = _table(raw, "worker").get("name")
+    name = given if given is not None else socket.gethostname()
+    fleet = _table(raw, "temporal").get("task_queue", Temporal().task_queue)
+    if name == fleet:
+        yield Finding(("worker", "name"), name, "is the fleet's queue, temporal.task_queue; give one another name")
+    if given is None:
+        try:
+            queue_name(name)
+        except ValueError as error:
+            yield Finding(("worker", "name"), name, f"is this host's name and cannot be used; {error}")
