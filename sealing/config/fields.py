@@ -34,8 +34,10 @@ NAME_LIMIT = 200
 _BAD_IN_NAMES = re.compile(r"[\s/\\'\"`\x00-\x1f\x7f]")
 
 
-def _from_text(parse: Callable[[str], T], example: str) -> Callable[[object], T]:
+def _from_text(kind: type[T], parse: Callable[[str], T], example: str) -> Callable[[object], T]:
     def read(value: object) -> T:
+        if isinstance(value, kind):
+            return value
         if not isinstance(value, str):
             raise ValueError(f"write {example}")  # noqa: TRY004, pydantic collects ValueError only
         return parse(value)
@@ -73,16 +75,28 @@ def queue_name(name: str) -> str:
     return name
 
 
-def _absolute(path: str) -> Path:
+def absolute(path: str) -> Path:
+    """Return ``path`` against the folder that this process was started in. Raises ValueError for none."""
     if not path:
         msg = "write the path of a folder or file"
         raise ValueError(msg)
-    return Path(path).expanduser().absolute()
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(f"write a path without ~ ({error})") from None
 
 
-Duration = Annotated[timedelta, PlainValidator(_from_text(parse_duration, DURATION_EXAMPLE))]
-Size = Annotated[int, PlainValidator(_from_text(parse_size, SIZE_EXAMPLE))]
-FilePath = Annotated[Path, PlainValidator(_from_text(_absolute, "a path in quotes"))]
+def _bytes(value: object) -> int:
+    if isinstance(value, str):
+        return parse_size(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"write {SIZE_EXAMPLE}")
+    return value
+
+
+Duration = Annotated[timedelta, PlainValidator(_from_text(timedelta, parse_duration, DURATION_EXAMPLE))]
+Size = Annotated[int, PlainValidator(_bytes)]
+FilePath = Annotated[Path, PlainValidator(_from_text(Path, absolute, "a path in quotes"))]
 """A path, made absolute against the folder that the worker was started in."""
 Plan = Annotated[str, AfterValidator(_plan)]
 SizeName = Annotated[str, AfterValidator(_size_name)]

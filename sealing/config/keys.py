@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from typing import Any, Literal, get_args, get_origin
 
-from sealing.config.model import Contents, Table
+from sealing.config.model import Contents, Stage, Table
 
 WITHOUT_EFFECT = (
     "worker.rpc_server",
@@ -19,15 +18,16 @@ WITHOUT_EFFECT = (
     "processors.limitation.staggered",
     "processors.ext_locks",
     "processors.static_tree_d",
-    "processors.*.cgroup",
-    "processors.*.numa_preferred",
-    "processors.*.locks",
-    "processors.*.concurrent",
+    *(
+        f"processors.{stage}.{name}"
+        for stage in get_args(Stage)
+        for name in ("inherit_envs", "numa_preferred", "cgroup", "concurrent", "locks", "auto_restart", "stable_wait")
+    ),
     "remote_store",
     "sealing_daemons",
     "ScanPersistStores",
 )
-"""Keys, as patterns of their paths, that are known but do nothing yet: whoever sets one is told."""
+"""Keys, by their paths, that are known but do nothing yet: whoever sets one is told."""
 
 
 def known_in(key: tuple[str | int, ...]) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def suggestion(name: str, known: tuple[str, ...]) -> str:
 
 def idle_keys(raw: dict[str, Any]) -> list[str]:
     """Return the paths of the keys in ``raw`` that have no effect yet, each once."""
-    return [path for path in dict.fromkeys(_paths(raw, "")) if any(fnmatch(path, idle) for idle in WITHOUT_EFFECT)]
+    return [path for path in dict.fromkeys(_paths(raw, "")) if path in WITHOUT_EFFECT]
 
 
 def _paths(value: object, path: str) -> Iterator[str]:

@@ -269,7 +269,7 @@ class Config(Contents):
     def thread_settings(self, index: int) -> Settings:
         """Return what a task that thread ``index`` starts is told."""
         sealing = self.sealing_of(index)
-        shared = sealing.model_fields.keys() & Settings.model_fields.keys()
+        shared = Sealing.model_fields.keys() & Settings.model_fields.keys()
         return Settings(
             expired_ticket=self.policy.expired_ticket,
             heartbeat_timeout=self.temporal.heartbeat_timeout,

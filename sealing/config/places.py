@@ -6,14 +6,16 @@ every problem at once. A value of a wrong type is none of their business: the mo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sealing.config.fields import queue_name
+from sealing.config.fields import absolute, queue_name
 from sealing.config.model import Temporal
 
 Key = tuple[str | int, ...]
@@ -46,38 +48,39 @@ def _table(raw: dict[str, Any], name: str) -> dict[str, Any]:
     return entry if isinstance(entry, dict) else {}
 
 
+def _path(value: object) -> Path | None:
+    """Return the path that a value names; none where the models refuse it."""
+    with contextlib.suppress(ValueError):
+        return absolute(value) if isinstance(value, str) else None
+    return None
+
+
 def _threads(raw: dict[str, Any]) -> Iterator[Finding]:
     first_use: dict[Path, int] = {}
     for index, thread in _tables(raw, "sealing_thread"):
-        location = thread.get("location")
-        if not isinstance(location, str) or not location:
+        folder = _path(thread.get("location"))
+        if folder is None:
             continue
-        key = ("sealing_thread", index, "location")
-        if wrong := _folder_problem(location, writable=True):
-            yield Finding(key, location, wrong)
-        used = first_use.setdefault(Path(location).expanduser().resolve(), index)
-        if used != index:
-            yield Finding(key, location, f"is the folder of sealing_thread[{used}]; give each thread its own")
+        finding = partial(Finding, ("sealing_thread", index, "location"), thread["location"])
+        if wrong := _folder_problem(folder, writable=True):
+            yield finding(wrong)
+        elif (used := first_use.setdefault(folder.resolve(), index)) != index:
+            yield finding(f"is the folder of sealing_thread[{used}]; give each thread its own")
 
 
 def _attached(raw: dict[str, Any]) -> Iterator[Finding]:
     first_use: dict[str, int] = {}
     for index, store in _tables(raw, "attached"):
-        location, name = store.get("location"), store.get("name", store.get("location"))
-        if isinstance(location, str) and location:
-            wrong = _folder_problem(location, writable=store.get("readonly") is not True)
-            if wrong:
-                yield Finding(("attached", index, "location"), location, wrong)
-        if isinstance(name, str):
-            used = first_use.setdefault(name, index)
-            if used != index:
-                right = f"is the name of attached[{used}]; give each store its own, as the manager knows it"
-                yield Finding(("attached", index, "name"), name, right)
+        folder, name = _path(store.get("location")), store.get("name", store.get("location"))
+        if folder and (wrong := _folder_problem(folder, writable=store.get("readonly") is not True)):
+            yield Finding(("attached", index, "location"), store["location"], wrong)
+        if isinstance(name, str) and (used := first_use.setdefault(name, index)) != index:
+            right = f"is the name of attached[{used}]; give each store its own, as the manager knows it"
+            yield Finding(("attached", index, "name"), name, right)
 
 
-def _folder_problem(location: str, *, writable: bool) -> str | None:
+def _folder_problem(folder: Path, *, writable: bool) -> str | None:
     """Return what is wrong with a folder. Writing is tried: permissions alone do not tell of a read-only disk."""
-    folder = Path(location).expanduser()
     try:
         if not folder.exists():
             return "is not there; create the folder or correct the path"
@@ -98,16 +101,13 @@ def _files(raw: dict[str, Any]) -> Iterator[Finding]:
     """Find files that are named and cannot be used."""
     temporal, processors = _table(raw, "temporal"), _table(raw, "processors")
     for name in Temporal.model_fields:
-        if name.endswith("_file") and isinstance(value := temporal.get(name), str):
-            path = Path(value).expanduser()
-            if not (path.is_file() and os.access(path, os.R_OK)):
-                yield Finding(("temporal", name), value, "is no file that this user can read; correct the path")
-    program = processors.get("program")
-    if isinstance(program, str):
-        path = Path(program).expanduser()
-        if not (path.is_file() and os.access(path, os.X_OK)):
-            right = "is no program that this user can run; correct the path, or remove the key and run: make setup"
-            yield Finding(("processors", "program"), program, right)
+        path = _path(temporal.get(name)) if name.endswith("_file") else None
+        if path and not (path.is_file() and os.access(path, os.R_OK)):
+            yield Finding(("temporal", name), temporal[name], "is no file that this user can read; correct the path")
+    program = _path(processors.get("program"))
+    if program and not (program.is_file() and os.access(program, os.X_OK)):
+        right = "is no program that this user can run; correct the path, or remove the key and run: make setup"
+        yield Finding(("processors", "program"), processors["program"], right)
 
 
 def _tls_pair(raw: dict[str, Any]) -> Iterator[Finding]:

@@ -1,0 +1,106 @@
+"""A configuration that is right is read whole, with the defaults of the reference."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sealing.config import Config, Sealing, load
+from tests.config.files import Writer, everything
+
+
+def test_the_least_file_has_the_defaults(write: Writer, tmp_path: Path) -> None:
+    """A manager and one folder are enough; the rest is as documented."""
+    config = load(write(f'location = "{tmp_path}"'))
+    assert config.warnings == ()
+    assert config.worker.name == socket.gethostname()
+    assert (config.worker.rpc_server.host, config.worker.rpc_server.port) == ("127.0.0.1", 17890)
+    assert config.sector_manager.url == "http://127.0.0.1:1789"
+    assert config.sealing == Sealing(max_retries=5, seal_interval=timedelta(seconds=30), request_task_max_retries=3)
+    assert config.sealing_thread[0].plan == "sealer"
+    assert (config.temporal.address, config.temporal.namespace) == ("127.0.0.1:7233", "default")
+    assert config.temporal.task_queue == "sealing"
+    settings = config.thread_settings(0)
+    assert settings.recover_interval == timedelta(seconds=60)
+    assert settings.rpc_polling_interval == timedelta(seconds=180)
+    assert settings.expired_ticket == "rewind"
+    assert config.sealing_of(0).allowed_proof_types == ()
+
+
+def test_a_file_with_every_key_starts(tmp_path: Path) -> None:
+    """Every key of the other worker and every one of ours is known, and those in use arrive."""
+    config = load(everything(tmp_path))
+    assert [note for note in config.warnings if "unknown" in note] == []
+    assert config.worker.name == "sealer-1"
+    assert config.sector_manager.rpc_client.headers == {"Authorization": "Bearer abc"}
+    assert config.sector_manager.piece_token == "abc"  # noqa: S105, a test's own
+    assert config.processors.limits() == {"pc1": 2, "pc2": 1, "c2": 1}
+    assert config.processors.time_limit == {"pc1": timedelta(hours=12)}
+    assert config.processors.of("pc2")[0].envs == {"CUDA_VISIBLE_DEVICES": "0"}
+    assert config.processors.of("pc2")[0].args == ("processor", "pc2")
+    assert config.processors.of("c1") == ()
+    assert [store.name for store in config.attached] == ["store-1", str(tmp_path / "archive")]
+    assert config.attached[1].readonly
+    assert config.temporal.tls_cert_file == tmp_path / "cert.pem"
+
+
+def test_a_thread_overrides_the_common_settings(tmp_path: Path) -> None:
+    """A key below a thread's ``sealing`` is that thread's alone; the others stay the common ones."""
+    config = load(everything(tmp_path))
+    common, own = config.thread_settings(0), config.thread_settings(1)
+    assert (common.max_retries, own.max_retries) == (4, 9)
+    assert (config.sealing_of(0).seal_interval, config.sealing_of(1).seal_interval) == (
+        timedelta(seconds=10),
+        timedelta(minutes=1),
+    )
+    assert own.recover_interval == common.recover_interval == timedelta(seconds=20)
+    assert own.min_deal_space == 8 << 30
+    assert own.expired_ticket == "park"
+    assert own.heartbeat_timeout == timedelta(seconds=7)
+    assert config.sealing_of(0).allowed_proof_types == (5, 10, 8, 13)
+    assert config.sealing_of(1).allowed_proof_types == (5, 10)
+
+
+def test_the_configuration_cannot_be_changed(tmp_path: Path) -> None:
+    """What was checked stays what is used."""
+    config = load(everything(tmp_path))
+    with pytest.raises(ValueError, match="frozen"):
+        config.sealing.max_retries = 1  # type: ignore[misc]
+
+
+def test_keys_without_effect_are_told(tmp_path: Path) -> None:
+    """Whoever sets a key that does nothing yet reads so, once."""
+    warnings = load(everything(tmp_path)).warnings
+    assert sum("processors.ext_locks:" in note for note in warnings) == 1
+    assert sum("processors.pc2.locks:" in note for note in warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("extra", "warning"),
+    [
+        ("plam = 'sealer'", "sealing_thread[0].plam: unknown key, ignored; did you mean plan?"),
+        (
+            "sealing.max_retires = 3",
+            "sealing_thread[0].sealing.max_retires: unknown key, ignored; did you mean max_retries?",
+        ),
+        ("[sealling]\nx = 1", "sealling: unknown key, ignored; did you mean sealing?"),
+        (
+            "[processors.limitation.concurrent]\npc_1 = 2",
+            "processors.limitation.concurrent.pc_1: unknown key, ignored; did you mean pc1?",
+        ),
+        ("[[processors.pc1]]\nbinn = 'x'", "processors.pc1[0].binn: unknown key, ignored; did you mean bin?"),
+        ("[worker]\nzzzzzz = 1", "worker.zzzzzz: unknown key, ignored"),
+    ],
+)
+def test_an_unknown_key_is_a_warning(write: Writer, tmp_path: Path, extra: str, warning: str) -> None:
+    """A key that nobody knows does not stop the worker; the nearest known name is offered."""
+    assert load(write(f'location = "{tmp_path}"\n{extra}')).warnings == (warning,)
+
+
+def test_secrets_are_not_printed(tmp_path: Path) -> None:
+    """A configuration in a log shows neither tokens nor headers."""
+    config: Config = load(everything(tmp_path))
+    assert "abc" not in repr(config)
