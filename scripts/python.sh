@@ -13,7 +13,7 @@ find_python() {
       return
     fi
   done
-  fail "Python 3.11 or newer is missing (python3 is $(python3 --version 2>&1 || echo 'not there'))." \
+  fail "Python 3.11 or newer is missing (python3 is $(python3 --version 2>/dev/null || echo 'not there'))." \
     "to get it: apt-get install python3 python3-venv, or name one: make setup PYTHON=/path/to/python3"
 }
 
