@@ -6,6 +6,9 @@ source "$(dirname "$0")/lib.sh"
 export FIL_PROOFS_PARAMETER_CACHE=${FIL_PROOFS_PARAMETER_CACHE:-$CACHE/proof-parameters}
 program=("$ROOT/.venv/bin/seal-processor" params --sector-size 2KiB --kind all --cache "$FIL_PROOFS_PARAMETER_CACHE")
 
-"${program[@]}" --check >"$LOGS/parameters.log" 2>&1 && exit
+if "${program[@]}" --check >"$LOGS/parameters.log" 2>&1; then
+  say "the proof parameters are in $FIL_PROOFS_PARAMETER_CACHE"
+  exit
+fi
 say "proof parameters of 2 KiB sectors into $FIL_PROOFS_PARAMETER_CACHE (usually 20 minutes on 2 cores, once; 1.8 GB)"
 exec "${program[@]}"

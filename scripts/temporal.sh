@@ -11,7 +11,10 @@ if [[ -n "${SEALFLOW_TEMPORAL:-}" ]]; then
 fi
 command -v temporal >/dev/null && exit
 one_at_a_time temporal
-[[ -x "$CACHE/bin/temporal" ]] && exit
+if [[ -x "$CACHE/bin/temporal" ]]; then
+  say "the temporal command is in $CACHE/bin"
+  exit
+fi
 need go "to build the temporal command" "https://go.dev/dl, or put a temporal command into PATH: https://docs.temporal.io/cli"
 say "building the temporal command $VERSION (usually 3 to 5 minutes on 2 cores, once)"
 # Built beside its place and moved there whole, so that what is there is always complete.
