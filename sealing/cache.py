@@ -42,7 +42,7 @@ class ProgramMissingError(Exception):
     """A program that is needed is nowhere; the text says where it was looked for and how to get it."""
 
 
-def find_processor(explicit: Path | None = None) -> Path:
+def find_processor(explicit: str | Path | None = None) -> Path:
     """Return the program of the stages: ``explicit``, this environment's own, PATH's, or the cache's.
 
     This environment's comes first of those that are searched, because clones share the cache's folder of builds.

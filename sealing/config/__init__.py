@@ -6,12 +6,13 @@ places.py   checks of the folders that it names
 reading.py  from a file to a Config, or to every problem at once
 """
 
-from sealing.config.fields import SIMULATED
-from sealing.config.model import Attached, Config, Policy, Processor, Processors, Sealing, Stage, Temporal, Thread
+from sealing.config.fields import SIMULATED, STAGES
+from sealing.config.model import Attached, Config, Policy, Processor, Processors, Sealing, Temporal, Thread
 from sealing.config.reading import ConfigError, Problem, load
 
 __all__ = [
     "SIMULATED",
+    "STAGES",
     "Attached",
     "Config",
     "ConfigError",
@@ -20,7 +21,6 @@ __all__ = [
     "Processor",
     "Processors",
     "Sealing",
-    "Stage",
     "Temporal",
     "Thread",
     "load",

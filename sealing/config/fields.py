@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
 from sealing.addresses import host_port, http_base
 from sealing.proofs import SECTOR_SIZES
@@ -28,8 +29,31 @@ REFUSED_PLANS = {
 }
 """Plans that the other worker knows and this one refuses, with the reason."""
 
+STAGES = (
+    "add_pieces",
+    "tree_d",
+    "pc1",
+    "pc2",
+    "synthetic_proofs",
+    "c1",
+    "c2",
+    "verify_seal",
+    "snap_encode",
+    "snap_vanilla",
+    "snap_prove",
+    "verify_snap",
+    "transfer",
+    "unseal",
+    "window_post",
+    "winning_post",
+)
+"""Stages that limits, times and processors can be set for: the other worker's and those of our own program."""
+
+UNKNOWN_STAGE = "unknown_stage"
+"""The kind of error for a stage's name that is none: like an unknown key it is told, and ignored."""
+
 SIMULATED = "simulated"
-"""The name of the program of the stages that computes nothing, for load tests and workflow tests."""
+"""The program's name to type for the processor that computes nothing."""
 
 NAME_LIMIT = 200
 """Characters of a worker's name, which is a queue's name and a part of workflow ids."""
@@ -71,6 +95,12 @@ def _size_name(name: str) -> str:
     return name
 
 
+def _stage(name: str) -> str:
+    if name not in STAGES:
+        raise PydanticCustomError(UNKNOWN_STAGE, "no stage has this name")
+    return name
+
+
 def queue_name(name: str) -> str:
     """Return ``name`` when it can be a queue's name. Raises ValueError that says what would be right."""
     if not name or len(name) > NAME_LIMIT or _BAD_IN_NAMES.search(name):
@@ -102,6 +132,7 @@ Size = Annotated[int, PlainValidator(_bytes)]
 FilePath = Annotated[Path, PlainValidator(_from_text(Path, absolute, "a path in quotes"))]
 """A path, made absolute against the folder that the worker was started in."""
 Plan = Annotated[str, AfterValidator(_plan)]
+StageName = Annotated[str, AfterValidator(_stage)]
 SizeName = Annotated[str, AfterValidator(_size_name)]
 QueueName = Annotated[str, AfterValidator(queue_name)]
 HttpAddress = Annotated[str, AfterValidator(_checked(http_base))]

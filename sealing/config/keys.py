@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, TypeGuard, get_args
 
-from sealing.config.model import Contents, Stage, Table
+from sealing.config.fields import STAGES
+from sealing.config.model import Contents, Table
 
 WITHOUT_EFFECT = (
     "worker.rpc_server",
@@ -20,7 +21,7 @@ WITHOUT_EFFECT = (
     "processors.static_tree_d",
     *(
         f"processors.{stage}.{name}"
-        for stage in get_args(Stage)
+        for stage in STAGES
         for name in ("inherit_envs", "numa_preferred", "cgroup", "concurrent", "locks", "auto_restart", "stable_wait")
     ),
     "remote_store",
@@ -31,22 +32,21 @@ WITHOUT_EFFECT = (
 
 
 def known_in(key: tuple[str | int, ...]) -> tuple[str, ...]:
-    """Return the names that the table at ``key`` knows."""
-    kind: object = Contents
+    """Return the names that the table at ``key`` knows; where the names are free, those of the stages."""
+    table: type[Table] = Contents
     for part in key:
-        if isinstance(part, str) and isinstance(kind, type) and issubclass(kind, Table):
-            kind = _inner(kind.model_fields[part].annotation)
-    if isinstance(kind, type) and issubclass(kind, Table):
-        return tuple(kind.model_fields)
-    return tuple(str(name) for name in get_args(kind))
+        if isinstance(part, int):
+            continue
+        annotation = table.model_fields[part].annotation
+        inner = [kind for kind in (annotation, *get_args(annotation)) if _is_table(kind)]
+        if not inner:
+            return STAGES
+        table = inner[0]
+    return tuple(table.model_fields)
 
 
-def _inner(kind: object) -> object:
-    """Return the table, or the names, that a field's annotation is about."""
-    for part in (kind, *get_args(kind)):
-        if get_origin(part) is Literal or (isinstance(part, type) and issubclass(part, Table)):
-            return part
-    return kind
+def _is_table(kind: object) -> TypeGuard[type[Table]]:
+    return isinstance(kind, type) and issubclass(kind, Table)
 
 
 def suggestion(name: str, known: tuple[str, ...]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -24,30 +23,11 @@ from sealing.config.fields import (
     QueueName,
     Size,
     SizeName,
+    StageName,
 )
 from sealing.proofs import proof_types
 from sealing.sector import Settings
 from sealing.values import Frozen
-
-Stage = Literal[
-    "add_pieces",
-    "tree_d",
-    "pc1",
-    "pc2",
-    "synthetic_proofs",
-    "c1",
-    "c2",
-    "verify_seal",
-    "snap_encode",
-    "snap_vanilla",
-    "snap_prove",
-    "verify_snap",
-    "transfer",
-    "unseal",
-    "window_post",
-    "winning_post",
-]
-"""Stages that limits, times and processors can be set for: the other worker's and those of our own program."""
 
 
 class Table(Frozen):
@@ -152,8 +132,8 @@ class AttachedSelection(Table):
 class Limitation(Table):
     """``[processors.limitation]``: how many of a stage at once, and the least time between two starts."""
 
-    concurrent: dict[Stage, Count] = Field(default={})
-    staggered: dict[Stage, Duration] = Field(default={})
+    concurrent: dict[StageName, Count] = Field(default={})
+    staggered: dict[StageName, Duration] = Field(default={})
 
 
 class Cgroup(Table):
@@ -181,12 +161,12 @@ class Processor(Table):
 class Processors(Table):
     """``[processors]``."""
 
-    program: str | None = None
-    """Our own program of the stages; searched when not given. ``simulated`` computes nothing, for tests of load."""
-    limit: dict[Stage, Count] = Field(default={})
+    program: str | None = Field(default=None, min_length=1)
+    """Our own program of the stages, searched when not given; ``simulated`` computes nothing."""
+    limit: dict[StageName, Count] = Field(default={})
     """The older name of limitation.concurrent."""
     limitation: Limitation = Limitation()
-    time_limit: dict[Stage, Duration] = Field(default={})
+    time_limit: dict[StageName, Duration] = Field(default={})
     """How long a stage's job may run before it is stopped."""
     ext_locks: dict[str, Count] = Field(default={})
     static_tree_d: dict[SizeName, FilePath] = Field(default={})
@@ -207,12 +187,12 @@ class Processors(Table):
     window_post: tuple[Processor, ...] = ()
     winning_post: tuple[Processor, ...] = ()
 
-    def limits(self) -> Mapping[str, int]:
+    def limits(self) -> dict[str, int]:
         """Return how many of a stage may run at once on this machine; a stage that is not there has no limit."""
-        return {str(stage): most for stage, most in {**self.limit, **self.limitation.concurrent}.items()}
+        return {**self.limit, **self.limitation.concurrent}
 
     def of(self, stage: str) -> tuple[Processor, ...]:
-        """Return the processors that are configured for ``stage``; none means our own program."""
+        """Return the processors that are configured for ``stage``, one of STAGES; none means our own program."""
         processors: tuple[Processor, ...] = getattr(self, stage)
         return processors
 

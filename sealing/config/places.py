@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -104,10 +105,10 @@ def _files(raw: dict[str, Any]) -> Iterator[Finding]:
         path = _path(temporal.get(name)) if name.endswith("_file") else None
         if path and not (path.is_file() and os.access(path, os.R_OK)):
             yield Finding(("temporal", name), temporal[name], "is no file that this user can read; correct the path")
-    program = _path(processors.get("program"))
-    if program and processors["program"] != SIMULATED and not (program.is_file() and os.access(program, os.X_OK)):
-        right = "is no program that this user can run; correct the path, or remove the key and run: make setup"
-        yield Finding(("processors", "program"), processors["program"], right)
+    program = processors.get("program")
+    if isinstance(program, str) and program not in {"", SIMULATED} and shutil.which(program) is None:
+        right = "is no program that this user can run; correct it, or remove the key and run: make setup"
+        yield Finding(("processors", "program"), program, right)
 
 
 def _tls_pair(raw: dict[str, Any]) -> Iterator[Finding]:

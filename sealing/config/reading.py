@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from sealing.config.fields import UNKNOWN_STAGE
 from sealing.config.keys import idle_keys, known_in, suggestion
 from sealing.config.model import Config, Contents
 from sealing.config.places import Finding, Key, check_places
@@ -132,7 +133,7 @@ def _without_unknown(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     except ValidationError as error:
         for detail in error.errors():
             key, kind = detail["loc"], detail["type"]
-            if kind == "extra_forbidden" or (kind == "literal_error" and key[-1] == "[key]"):
+            if kind in {"extra_forbidden", UNKNOWN_STAGE}:
                 key = tuple(part for part in key if part != "[key]")
                 _remove(known, key)
                 warnings.append(f"{dotted(key)}: unknown key, ignored{suggestion(str(key[-1]), known_in(key[:-1]))}")

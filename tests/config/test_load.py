@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sealing.config import Config, Sealing, load
+from sealing.config import STAGES, Config, Sealing, load
 from tests.config.files import Writer, everything
 
 
@@ -62,6 +62,12 @@ def test_a_thread_overrides_the_common_settings(tmp_path: Path) -> None:
     assert own.heartbeat_timeout == timedelta(seconds=7)
     assert config.sealing_of(0).allowed_proof_types == (5, 10, 8, 13)
     assert config.sealing_of(1).allowed_proof_types == (5, 10)
+
+
+def test_every_stage_can_have_a_processor(tmp_path: Path) -> None:
+    """A stage that limits can name can have a processor too."""
+    processors = load(everything(tmp_path)).processors
+    assert {stage for stage in STAGES if processors.of(stage)} == {"pc2"}
 
 
 def test_the_configuration_cannot_be_changed(tmp_path: Path) -> None:

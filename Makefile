@@ -1,0 +1,40 @@
+# Everything starts from here; each target does all its set-up from nothing, and can be interrupted and started again.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup tools python setup-system lint check test demo clean
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: tools ## Seal two real 2 KiB sectors on this machine, as Temporal workflows
+	@.venv/bin/sealflow demo
+
+test: setup ## Run every test
+	@.venv/bin/pytest
+
+check: python lint ## The fast loop: format, lint, types, imports, and the tests that need no server and no proofs
+	@.venv/bin/pytest -q -m "not server and not real"
+
+setup: tools ## Set up all that sealflow needs; .venv/bin/sealflow is then the command
+	@scripts/parameters.sh
+
+tools: python
+	@scripts/temporal.sh
+	@scripts/processor.sh
+
+python:
+	@scripts/python.sh
+
+lint: python ## Only the checks that run nothing
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@scripts/rustfmt.sh
+
+setup-system: ## Install the system's packages that tests need (with sudo when not root)
+	@scripts/system.sh
+
+clean: ## Remove what set-up made in this clone; what clones share stays in the cache
+	rm -rf .venv .setup .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
