@@ -22,7 +22,7 @@ class DevnetConfig(Frozen):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, lt=1 << 16)] = 1789
     """0 means any free port."""
-    token: Annotated[str, Field(min_length=1, repr=False)] | None = None
+    token: str | None = Field(default=None, min_length=1, repr=False)
     """What callers must send as bearer. Needed to listen beyond this machine."""
 
     miner: Annotated[int, Field(ge=0, lt=2**63)] = 1000

@@ -88,8 +88,8 @@ _short.maxstring = _short.maxother = _short.maxlong = 80
 _short.maxlist = _short.maxdict = 4
 
 
-Deals = Annotated[tuple[DealPiece, ...], BeforeValidator(empty_if_null), FailFast()]
-Names = Annotated[tuple[str, ...], BeforeValidator(empty_if_null), FailFast()]
+Deals = Annotated[tuple[DealPiece, ...], FailFast(), BeforeValidator(empty_if_null)]
+Names = Annotated[tuple[str, ...], FailFast(), BeforeValidator(empty_if_null)]
 
 ALLOCATE_SECTOR = Method[AllocatedSector | None]("Venus.AllocateSector", (AllocateSpec,), AllocatedSector | None)
 ACQUIRE_DEALS = Method[tuple[DealPiece, ...]]("Venus.AcquireDeals", (Id, AcquireDealsSpec), Deals)

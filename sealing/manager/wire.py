@@ -80,8 +80,8 @@ class Id(Wire):
 class AllocateSpec(Wire):
     """Which sectors a worker would take. Empty or null means any."""
 
-    allowed_miners: Annotated[tuple[Count, ...], BeforeValidator(empty_if_null), FailFast()] = ()
-    allowed_proof_types: Annotated[tuple[int, ...], BeforeValidator(empty_if_null), FailFast()] = ()
+    allowed_miners: Annotated[tuple[Count, ...], FailFast(), BeforeValidator(empty_if_null)] = ()
+    allowed_proof_types: Annotated[tuple[int, ...], FailFast(), BeforeValidator(empty_if_null)] = ()
 
 
 class AllocatedSector(Wire):
