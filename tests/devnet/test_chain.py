@@ -1,0 +1,104 @@
+"""The chain's clock, randomness and commitments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from sealing.devnet.chain import Chain, empty_commitment, genesis_for
+from sealing.values import Ticket
+from tests.devnet.world import StillClock, config_for
+
+
+def chain(clock: StillClock, **settings: object) -> Chain:
+    """Return a new chain."""
+    config = config_for(Path("unused"), **settings)
+    return Chain(config, genesis_for(config, clock()), b"secret", clock)
+
+
+@pytest.mark.parametrize(
+    ("size", "commitment"),
+    [
+        (2048, "fc7e928296e516faade986b28f92d44a4f24b935485223376a799027bc18f833"),
+        (8 << 20, "65f29e5d98d246c38b388cfc06db1f6b021303c5a289000bdce832a9c3ec421c"),
+        (512 << 20, "39560e7b13a93b07a243fd2720ffa7cb3e1d2e505ab3629e79f46313512cda06"),
+        (32 << 30, "077e5fde35c50a9303a55009e3498a4ebedff39c42b710b730d8ec7ac7afa63e"),
+    ],
+)
+def test_an_empty_sector_has_the_networks_commitment(size: int, commitment: str) -> None:
+    """CommD of zeros is what the real library computes."""
+    assert empty_commitment(size) == commitment
+
+
+def test_a_new_chain_can_give_tickets_at_once() -> None:
+    """The head starts beyond the lookback, and a ticket is drawn that far behind it."""
+    new = chain(StillClock())
+    assert new.head() > 900
+    assert new.draw_ticket().epoch == new.head() - 900
+
+
+def test_epochs_follow_the_clock() -> None:
+    """An epoch passes with its length, and the wait for one is in whole seconds, rounded up."""
+    clock = StillClock()
+    new = chain(clock, epoch_seconds=30)
+    head = new.head()
+    clock.now += 29.5
+    assert new.head() == head
+    assert new.seconds_until(head + 1) == 1
+    assert new.seconds_until(head) == 0
+    clock.now += 0.5
+    assert new.head() == head + 1
+
+
+def test_randomness_is_the_epochs_own() -> None:
+    """Tickets and seeds are the same for the same epoch, differ otherwise, and fit the proofs' field."""
+    new = chain(StillClock())
+    values = [new.ticket_at(epoch) for epoch in range(50)] + [new.seed_at(epoch).seed for epoch in range(50)]
+    assert len(set(values)) == 100
+    assert new.ticket_at(7) == values[7]
+    assert all(bytes.fromhex(value)[31] < 0x40 for value in values)
+
+
+def test_a_ticket_is_refused_when_old_early_or_made_up() -> None:
+    """The chain takes its own tickets, for as long as they live."""
+    clock = StillClock()
+    new = chain(clock, ticket_lookback=10, ticket_lifetime=20)
+    ticket = new.draw_ticket()
+    assert new.ticket_problem(ticket) is None
+    clock.now += 10 * 30
+    assert new.ticket_problem(ticket) is None
+    clock.now += 30
+    head = new.head()
+    assert new.ticket_problem(ticket) == f"ticket expired: ticket epoch {ticket.epoch}, head {head}, lifetime 20"
+    assert "not reached" in str(new.ticket_problem(Ticket(ticket=new.ticket_at(head + 1), epoch=head + 1)))
+    assert "wrong ticket" in str(new.ticket_problem(Ticket(ticket="00" * 32, epoch=head - 10)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"host": "0.0.0.0"}, "no token is set"),  # noqa: S104
+        ({"host": "manager.example"}, "no token is set"),
+        ({"host": "::"}, "no token is set"),
+        ({"proof_types": [17]}, "non-interactive"),
+        ({"proof_types": []}, "proof_types"),
+        ({"epoch_seconds": 0}, "epoch_seconds"),
+        ({"landed_after": 0}, "packed_after"),
+        ({"ticket_lifetime": 900}, "expired when it is drawn"),
+        ({"stores": {"s": "relative"}}, "absolute path"),
+        ({"port": 70000}, "port"),
+        ({"sead_delay": 1}, "sead_delay"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings: dict[str, object], says: str) -> None:
+    """Each wrong setting is named, with what is wrong about it."""
+    with pytest.raises(ValidationError, match=says):
+        config_for(Path("unused"), **settings)
+
+
+@pytest.mark.parametrize("settings", [{"host": "::1"}, {"host": "localhost"}, {"host": "0.0.0.0", "token": "t"}])  # noqa: S104
+def test_beyond_this_machine_only_with_a_token(settings: dict[str, object]) -> None:
+    """Loopback needs no token; with one, any address will do. The token is not shown."""
+    assert "token='t'" not in repr(config_for(Path("unused"), **settings))
