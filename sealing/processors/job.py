@@ -28,6 +28,7 @@ __all__ = [
     "Job",
     "JobResult",
     "Start",
+    "discard",
     "job_ended",
     "run",
     "running",
@@ -80,6 +81,13 @@ async def stop(folder: Path, grace: float = GRACE) -> bool:
 async def stop_all(jobs: Path, grace: float = GRACE) -> list[str]:
     """End all jobs of the sector whose jobs are in ``jobs``; return the stages of those that ran."""
     return [files.path.name for files in job_folders(jobs) if await stop(files.path, grace)]
+
+
+def discard(folder: Path) -> None:
+    """Forget the output of the job in ``folder``, so that the next attempt runs it again, from scratch."""
+    files = JobFolder.at(folder)
+    files.output.unlink(missing_ok=True)
+    files.forget()
 
 
 def running(folder: Path) -> bool:

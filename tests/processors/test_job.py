@@ -12,13 +12,14 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sealing.failures import Temporary
 from sealing.processors import processes
 from sealing.processors.folder import JobFolder
-from sealing.processors.job import Job, job_ended, run, running, running_jobs, stop, stop_all
+from sealing.processors.job import Job, discard, job_ended, run, running, running_jobs, stop, stop_all
 from tests.processors.jobs import Alive, script_job, starts
 
 FAST = 0.02
@@ -33,10 +34,10 @@ async def folder(tmp_path: Path) -> AsyncIterator[Path]:
     await stop_all(tmp_path / "sector", grace=0)
 
 
-def counted(folder: Path, script: str = "", **wanted: object) -> Job[object]:
+def counted(folder: Path, script: str = "", **wanted: Any) -> Job[Any]:
     """Return a job whose script counts its starts, does ``script`` and answers."""
     lines = f"set -e\n{COUNT}\n{script}\nanswer".replace("{folder}", str(folder))
-    return script_job(folder, lines, **wanted)  # type: ignore[return-value, arg-type]
+    return script_job(folder, lines, **wanted)
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -45,7 +46,7 @@ async def until(true: Callable[[], object]) -> None:
         await asyncio.sleep(FAST)
 
 
-async def let_go(job: Job[object], folder: Path) -> None:
+async def let_go(job: Job[Any], folder: Path) -> None:
     """Start a job and cancel the attempt that started it."""
     attempt = asyncio.create_task(run(job, on_alive=Alive()))
     await until(lambda: starts(folder))
@@ -127,6 +128,7 @@ async def test_two_starters_start_one_child(folder: Path) -> None:
 WORKER = """
 import asyncio, sys
 from pathlib import Path
+from typing import Any
 from sealing.processors.job import run
 from tests.processors.test_job import counted, WAIT
 async def main():
@@ -190,7 +192,7 @@ async def test_a_pid_that_was_given_again_is_not_the_job(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"round": 1}, {"task": "b"}])
-async def test_other_inputs_start_anew(folder: Path, change: dict[str, object]) -> None:
+async def test_other_inputs_start_anew(folder: Path, change: dict[str, Any]) -> None:
     """Other inputs, or a later round, end the job of the old ones, empty its folder and start anew."""
     job = counted(folder, WAIT)
     await let_go(job, folder)
@@ -319,6 +321,16 @@ async def test_cancelled_while_preparing_starts_nothing(folder: Path) -> None:
     await run(plain, on_alive=Alive())
     assert ended == [True]
     assert starts(folder) == 1
+
+
+async def test_discarded(folder: Path) -> None:
+    """An output that its reader refuses can be discarded: the next attempt runs the job again."""
+    job = counted(folder)
+    await run(job, on_alive=Alive())
+    discard(job.folder)
+    assert not (await run(job, on_alive=Alive())).attached
+    assert starts(folder) == 2
+    discard(folder / "nowhere")
 
 
 async def test_the_record_may_be_rubbish(folder: Path) -> None:
