@@ -112,15 +112,14 @@ class Admission:
     def _grant(self) -> None:
         """Let in all who may, in the order of their coming."""
         for waiter in list(self._waiting):
-            if self._may_enter(waiter):
+            if not waiter.granted.done() and self._may_enter(waiter):
                 slot = self._slots.setdefault(waiter.key, _Slot(waiter.stage))
                 slot.attempts += 1
                 if slot.watcher:
                     slot.watcher.cancel()
                     slot.watcher = None
                 self._waiting.remove(waiter)
-                if not waiter.granted.done():
-                    waiter.granted.set_result(None)
+                waiter.granted.set_result(None)
 
     def _may_enter(self, waiter: _Waiter) -> bool:
         limit = self._limits.get(waiter.stage)

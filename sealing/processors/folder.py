@@ -93,6 +93,10 @@ class JobFolder:
         """Keep the record."""
         durable.write(self.path / "job.json", record.model_dump_json().encode())
 
+    def forget(self) -> None:
+        """Remove the record."""
+        (self.path / "job.json").unlink(missing_ok=True)
+
     def is_running(self) -> bool:
         """Tell whether the job runs."""
         return locks.is_held(self.lock)

@@ -83,6 +83,13 @@ async def stop_all(jobs: Path, grace: float = GRACE) -> list[str]:
     return [files.path.name for files in job_folders(jobs) if await stop(files.path, grace)]
 
 
+def discard(folder: Path) -> None:
+    """Forget the output of the job in ``folder``, so that the next attempt runs it again, from scratch."""
+    files = JobFolder.at(folder)
+    files.output.unlink(missing_ok=True)
+    files.forget()
+
+
 def running(folder: Path) -> bool:
     """Tell whether the job in ``folder`` runs."""
     return JobFolder.at(folder).is_running()
