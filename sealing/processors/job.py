@@ -112,11 +112,6 @@ async def job_ended(folder: Path) -> None:
             await asyncio.sleep(BEAT)
 
 
-def discard(folder: Path) -> None:
-    """Forget the output of the job in ``folder``, so that the next run computes it anew."""
-    JobFolder.at(folder).output.unlink(missing_ok=True)
-
-
 async def _run(job: Job[T], progress: _Progress) -> JobResult[T]:
     begun = await in_thread(begin, job)
     end = End(job.argv[0])
