@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, FailFast, Field
+from pydantic import ConfigDict, Field, PlainValidator
 from pydantic.alias_generators import to_pascal
 
 from sealing.failures import Level
@@ -26,7 +26,7 @@ from sealing.manager.encoding import (
     ProofType,
     Random32,
     Text,
-    empty_if_null,
+    one_of,
 )
 from sealing.values import Deal, Frozen, SectorId, Seed, Ticket
 
@@ -80,8 +80,8 @@ class Id(Wire):
 class AllocateSpec(Wire):
     """Which sectors a worker would take. Empty or null means any."""
 
-    allowed_miners: Annotated[tuple[Count, ...], FailFast(), BeforeValidator(empty_if_null)] = ()
-    allowed_proof_types: Annotated[tuple[int, ...], FailFast(), BeforeValidator(empty_if_null)] = ()
+    allowed_miners: Annotated[tuple[Count, ...], Field(fail_fast=True)] | None = ()
+    allowed_proof_types: Annotated[tuple[int, ...], Field(fail_fast=True)] | None = ()
 
 
 class AllocatedSector(Wire):
@@ -215,14 +215,14 @@ class SealProofBytes(Wire):
 class Submitted(Wire):
     """The answer to a submission; ``desc`` says why, where there is something to say."""
 
-    res: SubmitRes
+    res: Annotated[SubmitRes, PlainValidator(one_of(SubmitRes))]
     desc: Text = ""
 
 
 class Polled(Wire):
     """Where a sector's message stands, and what the chain says about it."""
 
-    state: OnChain
+    state: Annotated[OnChain, PlainValidator(one_of(OnChain))]
     desc: Text = ""
 
 
