@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, PlainValidator
+from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator
 from pydantic.alias_generators import to_pascal
 
 from sealing.failures import Level
@@ -37,6 +37,9 @@ class Wire(Frozen):
     model_config = ConfigDict(
         alias_generator=to_pascal, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
     )
+
+
+AS_INTEGER = PlainSerializer(int, when_used="json")
 
 
 class SubmitRes(IntEnum):
@@ -215,14 +218,14 @@ class SealProofBytes(Wire):
 class Submitted(Wire):
     """The answer to a submission; ``desc`` says why, where there is something to say."""
 
-    res: Annotated[SubmitRes, PlainValidator(one_of(SubmitRes))]
+    res: Annotated[SubmitRes, PlainValidator(one_of(SubmitRes)), AS_INTEGER]
     desc: Text = ""
 
 
 class Polled(Wire):
     """Where a sector's message stands, and what the chain says about it."""
 
-    state: Annotated[OnChain, PlainValidator(one_of(OnChain))]
+    state: Annotated[OnChain, PlainValidator(one_of(OnChain)), AS_INTEGER]
     desc: Text = ""
 
 
