@@ -222,11 +222,11 @@ class DevnetManager:
         """Note that a sector was given up."""
         await self._database.run(lambda tx: sectors.end(tx, sector, "aborted", reason, self._chain.clock()))
 
-    async def reserve_space(self, sector: Id, size: int, candidates: tuple[str, ...]) -> StoreInfo | None:
+    async def reserve_space(self, sector: Id, size: int, candidates: tuple[str, ...] | None) -> StoreInfo | None:
         """Keep space in a store for a sector."""
 
         def change(tx: sqlite3.Connection) -> StoreInfo | None:
-            return self._stores.reserve(tx, sectors.find_open(tx, sector)["name"], size, candidates)
+            return self._stores.reserve(tx, sectors.find_open(tx, sector)["name"], size, candidates or ())
 
         return await self._database.run(change)
 

@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from sealing.addresses import RPC_PATH
 from sealing.devnet.chain import Chain, Clock
 from sealing.devnet.config import DevnetConfig
 from sealing.devnet.database import Database, connect, open_chain
@@ -28,7 +29,6 @@ from sealing.devnet.dispatch import Handlers, dispatch
 from sealing.devnet.manager import DevnetManager
 from sealing.devnet.stores import Stores
 from sealing.devnet.verifier import Verifier
-from sealing.manager.address import RPC_PATH
 from sealing.manager.client import IDEMPOTENCY_KEY
 
 log = logging.getLogger(__name__)

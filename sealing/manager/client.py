@@ -112,7 +112,7 @@ class Manager:
         spec = AcquireDealsSpec(max_deals=max_deals, min_used_space=min_used_space)
         pieces = await self._call(methods.ACQUIRE_DEALS, Id.of(sector), spec)
         try:
-            return tuple(piece.value() for piece in pieces)
+            return tuple(piece.value() for piece in pieces or ())
         except ValueError as error:
             raise Permanent(self._rpc.about(methods.ACQUIRE_DEALS.name, str(error))) from error
 

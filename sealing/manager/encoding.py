@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Any
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from sealing.proofs import seal_proof
 from sealing.values import Base64, Hex32
+
+Code = TypeVar("Code", bound=IntEnum)
 
 LENGTH = 32
 """Bytes of a commitment and of randomness."""
@@ -106,9 +110,17 @@ Epoch = Annotated[int, Field(ge=0, lt=2**63)]
 """A chain epoch."""
 
 
-def empty_if_null(value: Any) -> Any:  # noqa: ANN401 - the raw side is anything at all
-    """Read null as an empty list."""
-    return [] if value is None else value
+def one_of(kind: type[Code]) -> Callable[[object], Code]:
+    """Return a check that takes the integers of an enum and nothing else: pydantic's own takes true for 1."""
+    right = ", ".join(f"{code.value} {code.name}" for code in kind)
+
+    def check(value: object) -> Code:
+        if isinstance(value, bool) or not isinstance(value, int) or value not in set(kind):
+            msg = f"expected one of {right}"
+            raise ValueError(msg)
+        return kind(value)
+
+    return check
 
 
 def _zero_if_null(value: Any) -> Any:  # noqa: ANN401 - the raw side is anything at all

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BeforeValidator, FailFast, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from sealing.manager.encoding import Count, ProofType, empty_if_null
+from sealing.manager.encoding import Count, ProofType
 from sealing.manager.wire import (
     AcquireDealsSpec,
     AllocatedSector,
@@ -88,11 +88,11 @@ _short.maxstring = _short.maxother = _short.maxlong = 80
 _short.maxlist = _short.maxdict = 4
 
 
-Deals = Annotated[tuple[DealPiece, ...], FailFast(), BeforeValidator(empty_if_null)]
-Names = Annotated[tuple[str, ...], FailFast(), BeforeValidator(empty_if_null)]
+Deals = Annotated[tuple[DealPiece, ...], Field(fail_fast=True)] | None
+Names = Annotated[tuple[str, ...], Field(fail_fast=True)] | None
 
 ALLOCATE_SECTOR = Method[AllocatedSector | None]("Venus.AllocateSector", (AllocateSpec,), AllocatedSector | None)
-ACQUIRE_DEALS = Method[tuple[DealPiece, ...]]("Venus.AcquireDeals", (Id, AcquireDealsSpec), Deals)
+ACQUIRE_DEALS = Method[tuple[DealPiece, ...] | None]("Venus.AcquireDeals", (Id, AcquireDealsSpec), Deals)
 ASSIGN_TICKET = Method[SealTicket]("Venus.AssignTicket", (Id,), SealTicket)
 SUBMIT_PRECOMMIT = Method[Submitted]("Venus.SubmitPreCommit", (AllocatedSector, PreCommit, bool), Submitted)
 POLL_PRECOMMIT = Method[Polled]("Venus.PollPreCommitState", (Id,), Polled)

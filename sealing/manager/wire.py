@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, FailFast, Field
+from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator
 from pydantic.alias_generators import to_pascal
 
 from sealing.failures import Level
@@ -26,7 +26,7 @@ from sealing.manager.encoding import (
     ProofType,
     Random32,
     Text,
-    empty_if_null,
+    one_of,
 )
 from sealing.values import Deal, Frozen, SectorId, Seed, Ticket
 
@@ -37,6 +37,9 @@ class Wire(Frozen):
     model_config = ConfigDict(
         alias_generator=to_pascal, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
     )
+
+
+AS_INTEGER = PlainSerializer(int, when_used="json")
 
 
 class SubmitRes(IntEnum):
@@ -80,8 +83,8 @@ class Id(Wire):
 class AllocateSpec(Wire):
     """Which sectors a worker would take. Empty or null means any."""
 
-    allowed_miners: Annotated[tuple[Count, ...], FailFast(), BeforeValidator(empty_if_null)] = ()
-    allowed_proof_types: Annotated[tuple[int, ...], FailFast(), BeforeValidator(empty_if_null)] = ()
+    allowed_miners: Annotated[tuple[Count, ...], Field(fail_fast=True)] | None = ()
+    allowed_proof_types: Annotated[tuple[int, ...], Field(fail_fast=True)] | None = ()
 
 
 class AllocatedSector(Wire):
@@ -215,14 +218,14 @@ class SealProofBytes(Wire):
 class Submitted(Wire):
     """The answer to a submission; ``desc`` says why, where there is something to say."""
 
-    res: SubmitRes
+    res: Annotated[SubmitRes, PlainValidator(one_of(SubmitRes)), AS_INTEGER]
     desc: Text = ""
 
 
 class Polled(Wire):
     """Where a sector's message stands, and what the chain says about it."""
 
-    state: OnChain
+    state: Annotated[OnChain, PlainValidator(one_of(OnChain)), AS_INTEGER]
     desc: Text = ""
 
 

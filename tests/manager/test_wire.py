@@ -74,7 +74,8 @@ def test_a_report_looks_as_in_the_reference() -> None:
             {"ID": {"Miner": 10000, "Number": 1, "Extra": 1}, "ProofType": 5, "More": {}},
             wire.AllocatedSector(id=wire.Id(miner=10000, number=1), proof_type=5),
         ),
-        (methods.ACQUIRE_DEALS, None, ()),
+        (methods.ACQUIRE_DEALS, None, None),
+        (methods.ACQUIRE_DEALS, [], ()),
         (methods.SUBMIT_PROOF, {"Res": 1, "Desc": None}, wire.Submitted(res=wire.SubmitRes.Accepted)),
         (methods.POLL_PROOF, {"State": 7}, wire.Polled(state=wire.OnChain.ShouldAbort)),
         (
@@ -160,13 +161,13 @@ def test_a_filler_has_neither_id(size: int, deal_id: int, allocation_id: int) ->
         {"DealID": 0, "AllocationID": allocation_id, "IsBuiltinMarket": True},
     ):
         raw = [{"Piece": {"Size": size, "PieceCID": None}, "DealInfo": info}]
-        (piece,) = methods.ACQUIRE_DEALS.load_result(raw)
+        (piece,) = methods.ACQUIRE_DEALS.load_result(raw) or ()
         assert piece.value() == Deal(piece_cid="", size=size)
 
 
 def test_a_deal_without_a_cid_is_refused() -> None:
     """Data that cannot be named cannot be sealed."""
-    (piece,) = methods.ACQUIRE_DEALS.load_result([{"Piece": {"Size": 128}, "DealInfo": {"AllocationID": 7}}])
+    (piece,) = methods.ACQUIRE_DEALS.load_result([{"Piece": {"Size": 128}, "DealInfo": {"AllocationID": 7}}]) or ()
     with pytest.raises(ValueError, match="allocation 7 has no PieceCID"):
         piece.value()
 
