@@ -12,7 +12,7 @@ from sealing.devnet.chain import Clock
 from sealing.devnet.database import BUSY_SECONDS, FILE, connect, transaction
 from sealing.devnet.pool import Kind
 from sealing.failures import Failure, Level, bounded
-from sealing.manager.wire import OnChain
+from sealing.manager.wire import OnChain, WorkerPing
 from sealing.values import Frozen, SectorId
 
 
@@ -61,6 +61,13 @@ class MessageRecord(Frozen):
     replaced_at: float | None
 
 
+class WorkerRecord(Frozen):
+    """A worker's last sign of life."""
+
+    at: float
+    ping: WorkerPing
+
+
 class Timeline(Frozen):
     """When a sector's messages were sent and landed, and its seed came, in seconds since 1970; None: not yet."""
 
@@ -104,6 +111,12 @@ class Observer:
         """Return a sector's messages, the oldest first."""
         with self._open() as link:
             return self._messages(link, sector)
+
+    def workers(self) -> list[WorkerRecord]:
+        """Return the last sign of life of each worker, by name."""
+        with self._open() as link:
+            rows = link.execute("SELECT at, ping FROM workers ORDER BY name")
+            return [WorkerRecord(at=row["at"], ping=WorkerPing.model_validate_json(row["ping"])) for row in rows]
 
     def timeline(self, sector: SectorId) -> Timeline:
         """Return when what happened on chain. Raises KeyError for a sector that was never handed out."""

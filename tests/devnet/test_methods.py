@@ -153,10 +153,13 @@ async def test_the_wrong_proof_type_is_said(world: World) -> None:
 
 
 async def test_signs_of_life_are_taken(world: World) -> None:
-    """A worker's ping is taken, again and again."""
+    """A worker's last ping is kept, with its time."""
     ping = WorkerPing(name="w", dest="127.0.0.1:17890", version="1", summary=PingSummary(threads=2, running=1))
     await world.manager.ping(ping)
+    world.clock.now += 30
     await world.manager.ping(ping)
+    (record,) = Observer(world.server.config.data).workers()
+    assert (record.at, record.ping) == (world.clock.now, ping)
 
 
 async def test_beyond_the_token_nobody_gets(world: World) -> None:
