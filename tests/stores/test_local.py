@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -13,11 +14,12 @@ from typing import Any
 import pytest
 
 from sealing.failures import Permanent, Temporary
+from sealing.processors.folder import JobFolder
 from sealing.processors.job import running_jobs, stop, stop_all
 from sealing.processors.programs import SIMULATED
 from sealing.stores import local
 from sealing.stores.layout import P_AUX, T_AUX, SectorFiles, tree_r_last_names
-from sealing.values import SectorId
+from sealing.values import FileRef, SectorId
 from tests.stores.sealing import PROOF, SIZE, Sealing, content, until
 
 REAL = Path(
@@ -30,7 +32,7 @@ def real_program() -> tuple[str, ...]:
     """Return the real processor, or skip the test."""
     if REAL.is_file():
         known = subprocess.run([REAL, "stages"], capture_output=True, text=True, check=False)
-        if "pc2" in known.stdout.split():
+        if '"pc2"' in known.stdout:
             return (str(REAL),)
     pytest.skip(f"{REAL} is not built: cargo build --release --locked in seal-processor, or name it in SEAL_PROCESSOR")
 
@@ -98,6 +100,42 @@ async def test_pc2_killed_in_the_middle(simulated: Sealing, tmp_path: Path) -> N
     await simulated.c1(pieces, after_kill)
     simulated.round = 1
     assert await simulated.pc2(labels) == after_kill
+
+
+@pytest.mark.real
+async def test_real_pc2_killed_in_the_middle(tmp_path: Path) -> None:
+    """The real PC2, killed once the replica has changed and before it has answered, is repeated from the data."""
+    sealing = Sealing(SectorFiles.local(tmp_path, SectorId(miner=1000, number=5)), real_program())
+    sealing.files.root.mkdir(parents=True)
+    pieces = await sealing.pieces()
+    labels = await sealing.pc1(pieces)
+    first = await sealing.pc2(labels)
+    for _ in range(20):  # 2 KiB take some milliseconds only: the kill may come too late
+        sealing.round += 1
+        if await killed_in_pc2(sealing, labels):
+            break
+    else:
+        pytest.fail("no kill came in time")
+    assert await sealing.pc2(labels) == first
+    await sealing.c1(pieces, first)
+
+
+async def killed_in_pc2(sealing: Sealing, labels: FileRef) -> bool:
+    """Run PC2, kill it as soon as it has changed the replica, and return whether that came before its end."""
+    folder, data = JobFolder.at(sealing.files.job("pc2")), content(sealing.files.unsealed)
+    attempt = asyncio.create_task(sealing.pc2(labels))
+    while not attempt.done():
+        record = folder.record()
+        if record and record.round == sealing.round and record.pid and content(sealing.files.sealed) != data:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(record.pid, 9)
+            break
+        await asyncio.sleep(0)
+    try:
+        await attempt
+    except Temporary:
+        return True
+    return False
 
 
 async def test_the_simulated_pc2_cannot_repeat_itself(simulated: Sealing) -> None:
