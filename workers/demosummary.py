@@ -16,16 +16,17 @@ from workers.watch import SectorView
 
 @dataclass(frozen=True)
 class Times:
-    """A finished sector's seconds: in all, computing, and waiting for what only the chain can give."""
+    """A finished sector's seconds: in all, computing, waiting for its turn, and for what only the chain can give."""
 
     total: float
     computing: float
+    queued: float
     chain: float
 
     @property
     def ours(self) -> float:
-        """What is left: orchestration, queueing, moving files, and noticing late."""
-        return self.total - self.computing - self.chain
+        """What is left: orchestration, moving files, and noticing late."""
+        return self.total - self.computing - self.queued - self.chain
 
 
 def times(summary: Summary, timeline: Timeline) -> Times:
@@ -33,6 +34,7 @@ def times(summary: Summary, timeline: Timeline) -> Times:
     return Times(
         total=sum(stay.seconds for stay in summary.stays),
         computing=sum(stay.run_seconds for stay in summary.stays),
+        queued=sum(stay.wait_seconds for stay in summary.stays),
         chain=_chain(timeline),
     )
 
@@ -68,8 +70,8 @@ async def summarize(client: Client, views: list[SectorView], observer: Observer)
             say(line)
         spent = times(summary, timeline)
         say(
-            f"    {spent.total:.2f} s in all: {spent.computing:.2f} s computing, {spent.chain:.2f} s that the chain "
-            f"imposes, {spent.ours:.2f} s else"
+            f"    {spent.total:.2f} s in all: {spent.computing:.2f} s computing, {spent.queued:.2f} s queued, "
+            f"{spent.chain:.2f} s that the chain imposes, {spent.ours:.2f} s else"
         )
     return finished, verified
 

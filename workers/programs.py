@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from activities.stages import Program
-from sealing import processors as package
 from sealing.cache import find_processor, proof_environment
 from sealing.config import SIMULATED, Processors
+from sealing.processors import programs
 from sealing.processors.parameters import parameters_ready
 
 
@@ -19,7 +18,7 @@ class Programs:
         """Find our own program. Raises ProgramMissingError."""
         self._configured = processors
         self._simulated = processors.program == SIMULATED
-        self._ours = _simulated() if self._simulated else ours(processors.program)
+        self._ours = Program(argv=programs.SIMULATED) if self._simulated else ours(processors.program)
 
     def of(self, stage: str) -> Program:
         """Return the program of a stage: the first that is configured for it, else ours."""
@@ -40,8 +39,3 @@ class Programs:
 def ours(explicit: str | None = None) -> Program:
     """Return our own program of the stages. Raises ProgramMissingError."""
     return Program(argv=(str(find_processor(Path(explicit) if explicit else None)),), env=proof_environment())
-
-
-def _simulated() -> Program:
-    script = Path(package.__path__[0]) / "simulated.py"
-    return Program(argv=(sys.executable, "-I", "-S", str(script)))

@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from sealing.failures import Failure, Level, bounded
 from sealing.flow.table import Place
@@ -62,8 +62,8 @@ async def quick(activity: str, argument: object, result_type: type[T], summary: 
     """Call the manager locally; if it is away, patiently."""
     try:
         return await local(activity, argument, result_type, summary)
-    except ActivityError as error:
-        if failure_of(error) is not None:
+    except FailureError as error:
+        if failure_of(error) is not None or is_cancelled_exception(error):
             raise
     return await patient(activity, argument, result_type, summary)
 
@@ -96,7 +96,7 @@ async def on_machine(  # noqa: PLR0913 - an activity call has that many parts
 
 
 async def run_step(activity: str, where: Place, task: Task) -> Outcome:
-    """Run a step's activity where it belongs. Raises ActivityError."""
+    """Run a step's activity where it belongs. Raises FailureError."""
     summary = f"{task.sector.id} {task.state}"
     match where:
         case Place.Machine:
@@ -111,9 +111,12 @@ async def run_step(activity: str, where: Place, task: Task) -> Outcome:
     return done
 
 
-def failure_of(error: ActivityError) -> Failure | None:
-    """Return the failure with its level that an activity ended in, or None for what the infrastructure did."""
-    cause = error.cause
+def failure_of(error: FailureError) -> Failure | None:
+    """Return the failure with its level that an activity ended in, or None for what the infrastructure did.
+
+    The SDK wraps what a regular activity raised in an ActivityError, and hands on what a local one raised as it is.
+    """
+    cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ApplicationError) and cause.type is not None and cause.type in Level.__members__:
         return Failure(level=Level(cause.type), text=bounded(cause.message))
     return None

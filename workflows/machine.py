@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 from sealing.failures import Failure, Level, bounded
 from sealing.flow.registry import FLOWS
@@ -105,7 +105,7 @@ class Machine:
         task = Task(sector=self.sector, settings=self.settings, state=self.state)
         try:
             outcome = await run_step(step.activity, step.where, task)
-        except ActivityError as error:
+        except FailureError as error:
             if is_cancelled_exception(error):
                 raise
             return failure_of(error) or Failure(level=Level.Permanent, text=bounded(str(error.cause or error)))
@@ -305,8 +305,8 @@ class Machine:
                 summary=f"{self.sector.id} clean up",
                 within=within,
             )
-        except ActivityError as error:
-            workflow.logger.warning("the files of %s are left where they are: %s", self.sector.id, error.cause)
+        except FailureError as error:
+            workflow.logger.warning("the files of %s are left where they are: %s", self.sector.id, error.cause or error)
 
     # What is seen from outside
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from sealing.sector import Report, Verdict
 from workflows.calls import failure_of, local, patient
@@ -58,8 +58,10 @@ class Reporter:
             report = self._waiting.pop(0)
             try:
                 verdict = await self._deliver(report)
-            except ActivityError as error:
-                workflow.logger.warning("the manager did not take the report of %s: %s", report.next, error.cause)
+            except FailureError as error:
+                workflow.logger.warning(
+                    "the manager did not take the report of %s: %s", report.next, error.cause or error
+                )
                 continue
             if verdict is not None and verdict.finalized:
                 self.ended = verdict
@@ -68,8 +70,8 @@ class Reporter:
         summary = f"{report.sector} {report.next}"
         try:
             return await local(REPORT, report, Verdict, summary)
-        except ActivityError as error:
-            if failure_of(error) is not None:
+        except FailureError as error:
+            if failure_of(error) is not None or is_cancelled_exception(error):
                 raise
         # The manager is away: of all that waits only the latest matters.
         del self._waiting[:-1]
@@ -85,6 +87,12 @@ class Reporter:
     async def _await_end(self, report: Report) -> None:
         try:
             self.ended = await patient(AWAIT_END, report, Verdict, f"{report.sector} parked")
-        except ActivityError as error:
+        except FailureError as error:
             if not is_cancelled_exception(error):
-                workflow.logger.warning("the manager did not take the report of a parked sector: %s", error.cause)
+                workflow.logger.warning(
+                    "the manager did not take the report of a parked sector: %s", error.cause or error
+                )
+
+
+def _warn(report: Report, error: FailureError) -> None:
+    workflow.logger.warning("the manager did not take the report of %s: %s", report.next, error.cause or error)

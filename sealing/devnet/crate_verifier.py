@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -11,7 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from sealing.cache import proof_environment
 from sealing.devnet.verifier import VerifierError
+from sealing.processors.tasks import VerifySeal
 from sealing.proofs import prover_id, seal_proof
 
 TASK, OUTPUT, LOG = "task.json", "output.json", "log"
@@ -52,16 +55,16 @@ class CrateVerifier:
         proof: bytes,
     ) -> bool:
         """Tell whether ``proof`` proves the sector. Raises VerifierError where the crate gives no answer."""
-        task = {
-            "registered_proof": seal_proof(proof_type).name,
-            "comm_r": list(comm_r),
-            "comm_d": list(comm_d),
-            "prover_id": list(prover_id(miner)),
-            "sector_id": number,
-            "ticket": list(ticket),
-            "seed": list(seed),
-            "proof": list(proof),
-        }
+        task = VerifySeal(
+            registered_proof=seal_proof(proof_type).name,
+            comm_r=comm_r.hex(),
+            comm_d=comm_d.hex(),
+            prover_id=prover_id(miner).hex(),
+            sector_id=number,
+            ticket=ticket.hex(),
+            seed=seed.hex(),
+            proof=base64.b64encode(proof).decode(),
+        ).wire()
         async with self._turn:
             with tempfile.TemporaryDirectory(prefix="verify-seal-") as name:
                 folder = Path(name)
@@ -83,6 +86,7 @@ class CrateVerifier:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=log,
+                env={**os.environ, **proof_environment()},
                 start_new_session=True,
             )
         try:
