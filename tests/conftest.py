@@ -5,9 +5,14 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 
 import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from workers.connection import ATTRIBUTE_TYPES
+from workers.devserver import DevServer
 
 REQUIRE_ALL = "SEALFLOW_REQUIRE_ALL"
 """Set by .ci/run: there everything is installed, so a test that is skipped has failed."""
@@ -54,3 +59,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(int(session.exitstatus))
+
+
+@pytest.fixture(scope="session")
+async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    """Run one Temporal server for all tests, and return a client of it."""
+    folder = tmp_path_factory.mktemp("temporal")
+    async with DevServer(folder, ATTRIBUTE_TYPES, port=None, ui_port=None) as server:
+        yield await Client.connect(server.address, data_converter=pydantic_data_converter)

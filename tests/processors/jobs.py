@@ -17,7 +17,7 @@ answer() { printf '{"err_msg": null, "output": true}' > "$out.tmp"; mv "$out.tmp
 """Start of a script: ``answer`` writes the output. The arguments are those of the contract."""
 
 
-def script_job(folder: Path, script: str, task: str = "a", **wanted: Any) -> Job[Literal[True]]:  # noqa: ANN401
+def script_job(folder: Path, script: str, task: str = "a", **wanted: Any) -> Job[Literal[True]]:
     """Return a job in ``folder``/sector/tree_d that runs ``script``. Another ``task`` is another fingerprint."""
     program = folder / f"program-{zlib.crc32(script.encode())}"
     program.write_text(f"#!/bin/sh\n{ANSWER}{script}\n")

@@ -34,7 +34,7 @@ async def folder(tmp_path: Path) -> AsyncIterator[Path]:
     await stop_all(tmp_path / "sector", grace=0)
 
 
-def counted(folder: Path, script: str = "", **wanted: Any) -> Job[Any]:  # noqa: ANN401 - fields of Job
+def counted(folder: Path, script: str = "", **wanted: Any) -> Job[Any]:
     """Return a job whose script counts its starts, does ``script`` and answers."""
     lines = f"set -e\n{COUNT}\n{script}\nanswer".replace("{folder}", str(folder))
     return script_job(folder, lines, **wanted)

@@ -1,0 +1,216 @@
+"""One test's plant: an embedded manager behind a proxy, a worker's configuration, and the sectors it seals.
+
+Each plant has a miner of its own, so that the sectors of tests that share the Temporal server never meet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+
+from sealing.config import Config, load
+from sealing.devnet.config import DevnetConfig
+from sealing.devnet.crate_verifier import CrateVerifier
+from sealing.devnet.queries import Observer
+from sealing.devnet.server import DevnetServer
+from sealing.devnet.verifier import SimulatedVerifier, Verifier
+from sealing.sector import Summary
+from sealing.values import SectorId
+from tests.world.proxy import Proxy, proxied
+from workers.assembly import serving, start_threads
+from workflows.status import Status
+
+EPOCH_SECONDS = 0.05
+"""Tests' chains are quick: a message lands after 0.1 s."""
+PATIENCE = 60.0
+"""Seconds that a test waits for what it expects, before it fails."""
+
+_miners = itertools.count(1000 + os.getpid() * 1000)
+
+TOML = """\
+[worker]
+name = "{name}"
+[sector_manager]
+rpc_client.addr = "{manager}"
+[sealing]
+seal_interval = "50ms"
+recover_interval = "100ms"
+rpc_polling_interval = "50ms"
+max_retries = 2
+{sealing}
+{threads}
+[[attached]]
+name = "store"
+location = "{store}"
+[processors]
+program = "{program}"
+{processors}
+[temporal]
+address = "{temporal}"
+task_queue = "fleet-{name}"
+heartbeat_timeout = "2s"
+[policy]
+{policy}
+"""
+
+
+@dataclass
+class Plant:
+    """A manager, a worker's configuration file and folders; the worker is run by the test, here or as a program."""
+
+    client: Client
+    folder: Path
+    devnet: DevnetServer
+    proxy: Proxy
+    file: Path
+
+    @property
+    def miner(self) -> int:
+        """The plant's own miner."""
+        return self.devnet.config.miner
+
+    @property
+    def config(self) -> Config:
+        """The worker's configuration."""
+        return load(self.file)
+
+    @property
+    def observer(self) -> Observer:
+        """The manager's books."""
+        return Observer(self.devnet.config.data)
+
+    def id(self, number: int = 1) -> SectorId:
+        """Return a sector's id."""
+        return SectorId(miner=self.miner, number=number)
+
+    def sector(self, number: int = 1) -> WorkflowHandle[Any, Summary]:
+        """Return the handle of a sector's workflow, which may not have started yet."""
+        return self.client.get_workflow_handle(f"sealer-t0{self.miner}-{number}", result_type=Summary)
+
+    async def status(self, number: int = 1) -> Status:
+        """Return what a sector's query ``status`` answers."""
+        status: Status = await self.sector(number).query("status", result_type=Status)
+        return status
+
+    async def finished(self, number: int = 1) -> Summary:
+        """Wait for a sector's end and return its result."""
+        await self.until(lambda: self._started(number), "the sector's workflow to start")
+        return await asyncio.wait_for(self.sector(number).result(), PATIENCE)
+
+    async def parked(self, number: int = 1) -> Status:
+        """Wait until a sector stands still."""
+        await self.until(lambda: self._started(number), "the sector's workflow to start")
+        found: list[Status] = []
+
+        async def halted() -> bool:
+            found[:] = [await self.status(number)]
+            return found[0].halted
+
+        await self.until(halted, "the sector to stand still")
+        return found[0]
+
+    async def until(self, condition: Callable[[], Any], what: str) -> None:
+        """Wait until a condition, which may be a coroutine, holds. Fails the test after a while."""
+        give_up = time.monotonic() + PATIENCE
+        while True:
+            held = condition()
+            if await held if asyncio.iscoroutine(held) else held:
+                return
+            assert time.monotonic() < give_up, f"waited {PATIENCE:.0f} s for {what}"
+            await asyncio.sleep(0.02)
+
+    def simulate(self, **stages: dict[str, Any]) -> None:
+        """Tell the simulated processor what to do in a stage: ``pc1={"seconds": 1}``, ``pc2={"fail": "why"}``."""
+        (self.folder / "simulated.json").write_text(json.dumps(stages))
+
+    def reported(self, number: int = 1) -> list[str]:
+        """Return the states that the manager was told of."""
+        return [report.next for report in self.observer.reports(self.id(number))]
+
+    def left_behind(self) -> list[Path]:
+        """Return the files that are still in the threads' locations."""
+        return [path for path in (self.folder / "threads").rglob("*") if path.is_file()]
+
+    async def _started(self, number: int) -> bool:
+        return any([found async for found in self.client.list_workflows(f"WorkflowId = '{self.sector(number).id}'")])
+
+
+@asynccontextmanager
+async def plant(  # noqa: PLR0913 - each is one thing that tests vary
+    client: Client,
+    folder: Path,
+    *,
+    sectors: int = 1,
+    threads: int = 1,
+    sealing: str = "",
+    processors: str = "",
+    policy: str = "",
+    program: str | Path = "simulated",
+    verifier: Verifier | None = None,
+    **devnet: Any,
+) -> AsyncIterator[Plant]:
+    """Build a plant. No worker runs yet."""
+    miner = next(_miners)
+    store = folder / "store"
+    locations = [folder / "threads" / str(index) for index in range(threads)]
+    for path in (store, *locations):
+        path.mkdir(parents=True)
+    settings = {
+        "epoch_seconds": EPOCH_SECONDS,
+        "seed_delay": 2,
+        "ticket_lifetime": 100_000,
+        "max_sectors": sectors,
+        "stores": {"store": store},
+        **devnet,
+    }
+    config = DevnetConfig.model_validate({"data": folder / "devnet", "port": 0, "miner": miner, **settings})
+    async with DevnetServer(config, verifier or SimulatedVerifier()) as manager, proxied(manager.address) as proxy:
+        file = folder / "worker.toml"
+        file.write_text(
+            TOML.format(
+                name=f"w{miner}",
+                manager=proxy.address,
+                sealing=sealing,
+                threads="".join(f'[[sealing_thread]]\nlocation = "{path}"\n' for path in locations),
+                store=store,
+                program=program,
+                processors=processors,
+                temporal=client.service_client.config.target_host,
+                policy=policy,
+            )
+        )
+        yield Plant(client, folder, manager, proxy, file)
+        await _end_workflows(client, f"w{miner}")
+
+
+@asynccontextmanager
+async def working(built: Plant) -> AsyncIterator[Plant]:
+    """Run the plant's worker inside this process."""
+    os.environ["SEALFLOW_SIMULATED"] = str(built.folder / "simulated.json")
+    try:
+        async with serving(built.config, built.client):
+            await start_threads(built.config, built.client)
+            yield built
+    finally:
+        del os.environ["SEALFLOW_SIMULATED"]
+
+
+def crate_verifier(program: Path) -> Verifier:
+    """Return the verifier of real proofs."""
+    return CrateVerifier(program)
+
+
+async def _end_workflows(client: Client, worker: str) -> None:
+    """Terminate what the plant has left running: its threads run for ever."""
+    async for found in client.list_workflows(f"ExecutionStatus = 'Running' AND TaskQueue = 'fleet-{worker}'"):
+        await client.get_workflow_handle(found.id).terminate("the test is over")

@@ -1,0 +1,73 @@
+"""A wire between worker and manager that a test can tap: answers replaced, lost or delayed, every call noted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+PASSED_ON = ("idempotency-key", "authorization", "content-type")
+
+
+class Proxy:
+    """Stands before the manager. ``answers`` holds, by method, what to say instead, each once, in order."""
+
+    def __init__(self, target: str) -> None:
+        """Stand before the manager at ``target``."""
+        self.target = target
+        self.address = ""
+        self.calls: list[tuple[str, list[Any]]] = []
+        self.answers: dict[str, deque[Any]] = defaultdict(deque)
+        self.lose: dict[str, int] = defaultdict(int)
+        """By method, how many answers to lose after the manager has done what was asked."""
+        self.away = False
+        """Answer every call with HTTP 503."""
+
+    def count(self, method: str) -> int:
+        """Return how often a method was called."""
+        return sum(name == method for name, _ in self.calls)
+
+    async def handle(self, request: Request) -> Response:
+        """Pass a call on, or do what the test has asked for."""
+        if self.away:
+            return Response("away", 503)
+        call = json.loads(await request.body())
+        method = call["method"]
+        self.calls.append((method, call["params"]))
+        if self.answers[method]:
+            return JSONResponse({"jsonrpc": "2.0", "id": call["id"], **self.answers[method].popleft()})
+        headers = {name: value for name, value in request.headers.items() if name in PASSED_ON}
+        async with httpx.AsyncClient() as http:
+            answer = await http.post(self.target + "/rpc/v0", json=call, headers=headers)
+        if self.lose[method]:
+            self.lose[method] -= 1
+            return Response("the answer is lost", 502)
+        return Response(answer.content, answer.status_code, media_type="application/json")
+
+
+@asynccontextmanager
+async def proxied(target: str) -> AsyncIterator[Proxy]:
+    """Run a proxy before ``target``."""
+    proxy = Proxy(target)
+    app = Starlette(routes=[Route("/rpc/v0", proxy.handle, methods=["POST"])])
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn offers no event for it
+        await asyncio.sleep(0.005)
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    proxy.address = f"http://{host}:{port}"
+    try:
+        yield proxy
+    finally:
+        server.should_exit = True
+        await task
