@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 PASSED_THROUGH = ("sealing", "workflows", "pydantic", "pydantic_core", "annotated_types")
 """Modules that the workflow sandbox takes from outside. Ours hold no state and call nothing that is not deterministic,
 and pydantic models made inside cost 45 ms and 800 KB a workflow instance."""
+
+WORKFLOWS: Sequence[type] = (Sealer, SealingThread)
 
 HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """The SDK holds heartbeats back for up to a minute otherwise, and a cancellation comes with one."""
@@ -83,7 +85,7 @@ def fleet_worker(client: Client, task_queue: str, manager: Manager) -> Worker:
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[Sealer, SealingThread],
+        workflows=WORKFLOWS,
         activities=[
             DealActivities().acquire_deals,
             chain.assign_ticket,
@@ -98,11 +100,14 @@ def fleet_worker(client: Client, task_queue: str, manager: Manager) -> Worker:
             reporting.report_end,
         ],
         interceptors=[StepInterceptor()],
-        workflow_runner=SandboxedWorkflowRunner(
-            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-        ),
+        workflow_runner=sandbox(),
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
     )
+
+
+def sandbox() -> SandboxedWorkflowRunner:
+    """Return what runs workflows."""
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
 def machine_worker(config: Config, client: Client, manager: Manager, admission: Admission) -> Worker:

@@ -25,8 +25,11 @@ class SectorWorkflow:
             await workflow.wait_condition(workflow.all_handlers_finished)
 
     @workflow.signal(description="Run again. Argument: nothing, or the name of the state to go to first.")
-    def resume(self, argument: RawValue | None = None) -> None:
-        """Set a sector going that stands still."""
+    def resume(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
+        """Set a sector going that stands still.
+
+        The annotation must be RawValue and nothing else: only so does every payload arrive, whoever sent it.
+        """
         self._take(Kind.resume, argument)
 
     @workflow.query(description="Where the task stands, all that is known of it.")

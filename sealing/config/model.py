@@ -216,6 +216,8 @@ class Policy(Table):
     """``[policy]``, ours: what to do where the other worker gives no choice."""
 
     expired_ticket: Literal["rewind", "park", "abort"] = "rewind"
+    ticket_lifetime: Duration = timedelta(hours=24)
+    """How long after it was drawn a ticket is worth computing on."""
 
 
 class Contents(Table):
@@ -253,6 +255,7 @@ class Config(Contents):
         shared = Sealing.model_fields.keys() & Settings.model_fields.keys()
         return Settings(
             expired_ticket=self.policy.expired_ticket,
+            ticket_lifetime=self.policy.ticket_lifetime,
             heartbeat_timeout=self.temporal.heartbeat_timeout,
             **{name: getattr(sealing, name) for name in shared},
         )

@@ -6,8 +6,8 @@ depend on its inputs. What the real one cannot repeat, it cannot either: PC2 enc
 
 SEALFLOW_SIMULATED names a JSON file, read at each start, that makes stages misbehave half-way through their work:
 ``{stage: {"seconds": 1.5, "fail": "message" | "exit": 4 | "signal": 9 | "rubbish": true | "hang": true, "times": 2}}``.
-``seconds`` is how long the stage takes, always; ``times`` how often it misbehaves, without it always. Beside that file
-is ``<name>.counts``, in which the starts of each stage are counted.
+``seconds`` is how long the stage takes; ``times`` how many of its starts are slow or misbehave, without it all. Beside
+that file is ``<name>.counts``, in which the starts of each stage are counted.
 """
 
 from __future__ import annotations
@@ -244,9 +244,9 @@ def misbehave() -> None:
     stage = arguments().stage
     wanted = json.loads(Path(where).read_text()).get(stage, {})
     starts = counted(Path(where + ".counts"), stage)
-    time.sleep(wanted.get("seconds", 0))
     if starts > wanted.get("times", starts):
         return
+    time.sleep(wanted.get("seconds", 0))
     if "fail" in wanted:
         raise Failed(wanted["fail"])
     if "exit" in wanted:

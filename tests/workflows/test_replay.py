@@ -1,0 +1,46 @@
+"""Every stored history replays on today's code: what runs goes on after a deploy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+
+from tests.workflows.histories import FOLDER
+from workers.assembly import WORKFLOWS, sandbox
+
+STORED = sorted(FOLDER.glob("*.json"))
+
+
+def test_there_is_a_history_for_every_path() -> None:
+    """Finished, synthetic, sent again, rewound, parked, resumed, aborted, cancelled, ended by the manager, a thread."""
+    assert {path.stem for path in STORED} >= {
+        "sealer-finished",
+        "sealer-synthetic",
+        "sealer-resubmitted",
+        "sealer-expired-before-pc2",
+        "sealer-expired-at-submission",
+        "sealer-parked-and-taken-back",
+        "sealer-parked-and-resumed",
+        "sealer-aborted",
+        "sealer-retried",
+        "sealer-refused",
+        "sealer-ended-by-manager",
+        "sealer-cancelled",
+        "thread",
+    }
+
+
+def stored(path: Path) -> WorkflowHistory:
+    """Return a stored history."""
+    return WorkflowHistory.from_json(path.stem, path.read_text())
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+async def test_a_stored_history_replays(path: Path) -> None:
+    """No command of the workflow has changed its place, or a task that is under way would be stuck."""
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=sandbox())
+    await replayer.replay_workflow(stored(path))
