@@ -5,6 +5,7 @@ mod errors;
 mod files;
 mod job;
 mod params;
+mod parents;
 mod reference;
 mod sizes;
 mod stages;
