@@ -14,6 +14,7 @@ use storage_proofs_core::parameter_cache::parameter_cache_dir;
 
 use super::set::Set;
 use super::Request;
+use crate::console::say;
 use crate::files;
 
 const LOCK_NAME: &str = ".generating.lock";
@@ -39,10 +40,10 @@ fn remove_leftovers(cache: &Path) -> Result<()> {
             .to_string_lossy()
             .starts_with(FOLDER_PREFIX);
         if ours && entry.file_type()?.is_dir() {
-            eprintln!(
+            say(format!(
                 "removing {}, left by a run that did not end",
                 entry.path().display()
-            );
+            ));
             fs::remove_dir_all(entry.path())?;
         }
     }
@@ -52,9 +53,11 @@ fn remove_leftovers(cache: &Path) -> Result<()> {
 fn complete(cache: &Path, set: &Set) -> Result<()> {
     let name = set.name();
     if set.is_complete()? {
-        eprintln!("{name}: there already");
+        say(format!("{name}: there already"));
     } else if set.repair()? {
-        eprintln!("{name}: verifying key written anew from the parameters");
+        say(format!(
+            "{name}: verifying key written anew from the parameters"
+        ));
     } else {
         let folder = cache.join(format!("{FOLDER_PREFIX}{}", name.replace(' ', "-")));
         fs::create_dir(&folder).with_context(|| format!("create {}", folder.display()))?;
@@ -85,13 +88,13 @@ fn write(parameters: &Parameters<Bls12>, path: &Path) -> io::Result<()> {
 /// Runs `work`, saying at the start how long it usually takes and then every few seconds how long it has taken.
 fn with_progress(name: &str, usual: Option<u64>, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let of_usual = usual.map_or_else(String::new, |usual| format!(" of about {usual} s"));
-    eprintln!("{name}: making parameters{}", usual_time(usual));
+    say(format!("{name}: making parameters{}", usual_time(usual)));
     let start = Instant::now();
     let (done, ended) = mpsc::channel::<()>();
     let result = thread::scope(|scope| {
         scope.spawn(move || {
             while ended.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("{name}: {} s{of_usual}", start.elapsed().as_secs());
+                say(format!("{name}: {} s{of_usual}", start.elapsed().as_secs()));
             }
         });
         let result = work();
@@ -99,7 +102,10 @@ fn with_progress(name: &str, usual: Option<u64>, work: impl FnOnce() -> Result<(
         result
     });
     let outcome = if result.is_ok() { "made" } else { "failed" };
-    eprintln!("{name}: {outcome} after {} s", start.elapsed().as_secs());
+    say(format!(
+        "{name}: {outcome} after {} s",
+        start.elapsed().as_secs()
+    ));
     result
 }
 
