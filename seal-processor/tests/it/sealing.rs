@@ -139,8 +139,8 @@ fn a_snapped_up_sector_gives_its_new_data_back() {
 #[test]
 #[ignore = "a minute, 3 GB of memory, and the PoRep parameters"]
 fn a_seal_proof_verifies_for_its_sector_only() {
-    let sector = Sector::new();
     for proof in [SEAL, SYNTHETIC] {
+        let sector = Sector::new();
         let sealed = sector.seal(proof, &json!([]));
         if proof == SYNTHETIC {
             sector.job("synthetic_proofs", &sealed).output();
