@@ -1,6 +1,6 @@
 //! Files that are either whole or absent, also after a kill or a power cut, and errors that name the file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +62,23 @@ pub fn create_zeroed(path: &Path, length: u64) -> Result<File> {
     file.set_len(0)
         .and_then(|()| file.set_len(length))
         .with_context(|| format!("resize {}", path.display()))?;
+    Ok(file)
+}
+
+/// Waits until nobody else holds this file, and holds it until the result is dropped; a dead process holds nothing.
+pub fn lock(path: &Path) -> Result<File> {
+    let file = open_or_create(path)?;
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            log::warn!("another process holds {}: waiting", path.display())
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("lock {}", path.display()))
+        }
+    }
+    file.lock()
+        .with_context(|| format!("lock {}", path.display()))?;
     Ok(file)
 }
 

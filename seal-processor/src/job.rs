@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use serde_json::Value;
 
 use crate::stages::Stage;
-use crate::{errors, files};
+use crate::{console, errors, files};
 
 const FAILED: u8 = 1;
 const OUTPUT_NOT_WRITTEN: u8 = 3;
@@ -34,7 +34,8 @@ pub fn run(stage: &Stage, task: &Path, output: &Path) -> ExitCode {
     match write(&answer(result), output) {
         Ok(()) => code,
         Err(error) => {
-            eprintln!("seal-processor: write {}: {error}", output.display());
+            let path = output.display();
+            console::say(format!("seal-processor: write {path}: {error}"));
             ExitCode::from(OUTPUT_NOT_WRITTEN)
         }
     }

@@ -1,10 +1,12 @@
 //! Runs one stage of sealing: as a job that outlives whoever started it, or over damocles' line protocol.
 
 mod cli;
+mod console;
 mod errors;
 mod files;
 mod job;
 mod params;
+mod parents;
 mod reference;
 mod sizes;
 mod stages;
@@ -15,7 +17,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use cli::Command;
-use serde::Serialize;
 
 fn main() -> ExitCode {
     settle_backtraces();
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     match run(command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("seal-processor: {}", errors::one_line(&error));
+            console::say(format!("seal-processor: {}", errors::one_line(&error)));
             ExitCode::FAILURE
         }
     }
@@ -39,7 +40,10 @@ fn run(command: Command) -> Result<ExitCode> {
             output,
         } => Ok(job::run(stage, &task, &output)),
         Command::Stream(stage) => (stage.serve)().map(|()| ExitCode::SUCCESS),
-        Command::Stages => print_json(&stages::names()).map(|()| ExitCode::SUCCESS),
+        Command::Stages => {
+            console::print_json(&stages::names())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::CheckParams(request) => check_params(&request),
         Command::Params(request) => params::ensure(&request).map(|()| ExitCode::SUCCESS),
     }
@@ -47,17 +51,12 @@ fn run(command: Command) -> Result<ExitCode> {
 
 fn check_params(request: &params::Request) -> Result<ExitCode> {
     let report = params::check(request)?;
-    print_json(&report)?;
+    console::print_json(&report)?;
     Ok(if report.complete {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn print_json(value: &impl Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
 }
 
 /// A backtrace belongs to a panic, on standard error, and not into an answer that operators read in one line.

@@ -53,3 +53,50 @@ fn list_end(file: &File, start: u64, point: u64, length: u64) -> Result<Option<u
     let end = start + COUNT + u64::from(u32::from_be_bytes(count)) * point;
     Ok((end <= length).then_some(end))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::tempdir;
+
+    use super::*;
+
+    /// A key with two points, and then the five lists with one point each.
+    fn file_of_parameters() -> (Vec<u8>, usize) {
+        let mut bytes = vec![1; KEY_HEAD as usize];
+        for (count, point) in [(2, G1), (1, G1), (1, G1), (1, G1), (1, G1), (1, G2)] {
+            bytes.extend(u32::to_be_bytes(count));
+            bytes.extend(vec![2; (u64::from(count) * point) as usize]);
+        }
+        (bytes, (KEY_HEAD + COUNT + 2 * G1) as usize)
+    }
+
+    fn key_of(bytes: &[u8]) -> Option<Vec<u8>> {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("params");
+        fs::write(&path, bytes).unwrap();
+        verifying_key(&path).unwrap()
+    }
+
+    #[test]
+    fn a_whole_file_begins_with_its_key() {
+        let (bytes, key) = file_of_parameters();
+        assert_eq!(key_of(&bytes).as_deref(), Some(&bytes[..key]));
+    }
+
+    #[test]
+    fn a_file_cut_off_anywhere_has_none() {
+        let (bytes, _) = file_of_parameters();
+        for length in 0..bytes.len() {
+            assert_eq!(key_of(&bytes[..length]), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_file_with_more_at_its_end_has_none() {
+        let (mut bytes, _) = file_of_parameters();
+        bytes.push(0);
+        assert_eq!(key_of(&bytes), None);
+    }
+}

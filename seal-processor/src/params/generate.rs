@@ -1,6 +1,6 @@
 //! Making parameters: minutes of work, so others wait for it and see how far it is.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -14,6 +14,7 @@ use storage_proofs_core::parameter_cache::parameter_cache_dir;
 
 use super::set::Set;
 use super::Request;
+use crate::console::say;
 use crate::files;
 
 const LOCK_NAME: &str = ".generating.lock";
@@ -22,31 +23,12 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(15);
 
 pub fn missing(request: &Request) -> Result<()> {
     let cache = parameter_cache_dir();
-    fs::create_dir_all(&cache).with_context(|| format!("create {}", cache.display()))?;
-    let _lock = lock(&cache)?;
+    let _lock = files::lock(&cache.join(LOCK_NAME))?;
     remove_leftovers(&cache)?;
     for kind in &request.kinds {
         complete(&cache, &Set::of(*kind, request.size)?)?;
     }
     Ok(())
-}
-
-/// Held until the file is dropped; the kernel lets go of it when the process dies.
-fn lock(cache: &Path) -> Result<File> {
-    let path = cache.join(LOCK_NAME);
-    let file = File::create(&path).with_context(|| format!("create {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => return Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            eprintln!(
-                "another process makes parameters in {}: waiting for it",
-                cache.display()
-            );
-        }
-        Err(TryLockError::Error(error)) => return Err(error).context("lock the parameter cache"),
-    }
-    file.lock().context("lock the parameter cache")?;
-    Ok(file)
 }
 
 /// Under the lock nobody else is at work, so every such folder is a dead run's.
@@ -58,10 +40,10 @@ fn remove_leftovers(cache: &Path) -> Result<()> {
             .to_string_lossy()
             .starts_with(FOLDER_PREFIX);
         if ours && entry.file_type()?.is_dir() {
-            eprintln!(
+            say(format!(
                 "removing {}, left by a run that did not end",
                 entry.path().display()
-            );
+            ));
             fs::remove_dir_all(entry.path())?;
         }
     }
@@ -71,14 +53,18 @@ fn remove_leftovers(cache: &Path) -> Result<()> {
 fn complete(cache: &Path, set: &Set) -> Result<()> {
     let name = set.name();
     if set.is_complete()? {
-        eprintln!("{name}: there already");
+        say(format!("{name}: there already"));
     } else if set.repair()? {
-        eprintln!("{name}: verifying key written anew from the parameters");
+        say(format!(
+            "{name}: verifying key written anew from the parameters"
+        ));
     } else {
         let folder = cache.join(format!("{FOLDER_PREFIX}{}", name.replace(' ', "-")));
         fs::create_dir(&folder).with_context(|| format!("create {}", folder.display()))?;
-        with_progress(&name, set.usual_seconds(), || make(set, &folder))?;
-        fs::remove_dir(&folder)?;
+        let made = with_progress(&name, set.usual_seconds(), || make(set, &folder));
+        // After a failure, too: it may have been for want of space.
+        fs::remove_dir_all(&folder)?;
+        made?;
     }
     Ok(())
 }
@@ -102,13 +88,13 @@ fn write(parameters: &Parameters<Bls12>, path: &Path) -> io::Result<()> {
 /// Runs `work`, saying at the start how long it usually takes and then every few seconds how long it has taken.
 fn with_progress(name: &str, usual: Option<u64>, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let of_usual = usual.map_or_else(String::new, |usual| format!(" of about {usual} s"));
-    eprintln!("{name}: making parameters{}", usual_time(usual));
+    say(format!("{name}: making parameters{}", usual_time(usual)));
     let start = Instant::now();
     let (done, ended) = mpsc::channel::<()>();
     let result = thread::scope(|scope| {
         scope.spawn(move || {
             while ended.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("{name}: {} s{of_usual}", start.elapsed().as_secs());
+                say(format!("{name}: {} s{of_usual}", start.elapsed().as_secs()));
             }
         });
         let result = work();
@@ -116,7 +102,10 @@ fn with_progress(name: &str, usual: Option<u64>, work: impl FnOnce() -> Result<(
         result
     });
     let outcome = if result.is_ok() { "made" } else { "failed" };
-    eprintln!("{name}: {outcome} after {} s", start.elapsed().as_secs());
+    say(format!(
+        "{name}: {outcome} after {} s",
+        start.elapsed().as_secs()
+    ));
     result
 }
 
@@ -124,5 +113,32 @@ fn usual_time(usual: Option<u64>) -> String {
     match usual {
         Some(seconds) => format!(", usually {seconds} s on two cores"),
         None => ", how long it takes at this size has not been measured".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::tempdir;
+
+    use super::*;
+
+    #[test]
+    fn only_the_folders_of_dead_runs_are_removed() {
+        let cache = tempdir().unwrap();
+        let dead = cache.path().join(".generating-porep-2KiB");
+        let parameters = cache.path().join("v28-stacked.params");
+        fs::create_dir(&dead).unwrap();
+        fs::write(dead.join("params"), "half").unwrap();
+        fs::write(&parameters, "").unwrap();
+        let lock = cache.path().join(LOCK_NAME);
+        fs::write(&lock, "").unwrap();
+        remove_leftovers(cache.path()).unwrap();
+        assert!(parameters.exists() && lock.exists() && !dead.exists());
+    }
+
+    #[test]
+    fn progress_gives_back_what_the_work_gave() {
+        assert!(with_progress("quick", Some(1), || Ok(())).is_ok());
+        assert!(with_progress("quick", None, || anyhow::bail!("no space")).is_err());
     }
 }

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Result};
 use serde::Serialize;
 
+use crate::console::say;
 use crate::sizes::SectorSize;
 pub use set::Kind;
 
@@ -59,10 +60,10 @@ pub fn check(request: &Request) -> Result<Report> {
 /// Makes what is missing; says on standard error what it does.
 pub fn ensure(request: &Request) -> Result<()> {
     if check(request)?.complete {
-        eprintln!(
+        say(format!(
             "the {} parameters are there already: nothing to do",
             request.size
-        );
+        ));
         return Ok(());
     }
     refuse_production_sizes(request.size)?;

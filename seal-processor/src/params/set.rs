@@ -127,3 +127,46 @@ fn absent_is_none<T>(read: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::tempdir;
+
+    use super::*;
+
+    /// Parameters without a single point: a head, and six empty lists.
+    const WHOLE: [u8; 888] = [0; 888];
+    const KEY: [u8; 868] = [0; 868];
+
+    #[test]
+    fn a_key_that_is_missing_or_of_another_run_is_repaired() {
+        let cache = tempdir().unwrap();
+        let set = Set {
+            kind: Kind::PoRep,
+            size: SectorSize::KiB2,
+            params: cache.path().join("a.params"),
+            key: cache.path().join("a.vk"),
+        };
+        assert!(!set.is_complete().unwrap() && !set.repair().unwrap());
+        fs::write(&set.params, WHOLE).unwrap();
+        for key in [None, Some([1; 868])] {
+            if let Some(key) = key {
+                fs::write(&set.key, key).unwrap();
+            }
+            assert!(!set.is_complete().unwrap());
+            assert!(set.repair().unwrap());
+            assert!(set.is_complete().unwrap());
+            assert_eq!(fs::read(&set.key).unwrap(), KEY);
+        }
+    }
+
+    #[test]
+    fn the_two_kinds_have_files_of_their_own() {
+        let [porep, update] = Kind::ALL.map(|kind| Set::of(kind, SectorSize::KiB2).unwrap());
+        assert_ne!(porep.params, update.params);
+        assert!(update
+            .params
+            .to_string_lossy()
+            .contains("v28-empty-sector-update-"));
+    }
+}

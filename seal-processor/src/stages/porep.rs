@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use vc_processors::core::Task;
 
 use super::Work;
-use crate::files;
+use crate::{files, parents};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PC1 {
@@ -40,6 +40,7 @@ impl Work for PC1 {
         files::require(&[&self.in_path])?;
         files::create_folder(&self.cache_path)?;
         files::open_or_create(&self.out_path)?;
+        parents::ensure(self.registered_proof)?;
         let output = seal_pre_commit_phase1(
             self.registered_proof,
             &self.cache_path,

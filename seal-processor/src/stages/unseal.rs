@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use vc_processors::core::Task;
 
 use super::Work;
-use crate::files;
+use crate::{files, parents};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Unseal {
@@ -40,6 +40,7 @@ impl Work for Unseal {
         files::require(&[&self.sealed_path])?;
         files::create_folder(&self.cache_path)?;
         files::create_zeroed(&self.out_path, 0)?;
+        parents::ensure(self.registered_proof)?;
         let written = get_unsealed_range(
             self.registered_proof,
             &self.cache_path,

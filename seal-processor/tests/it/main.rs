@@ -1,0 +1,5 @@
+//! Tests of the program as a whole, in one binary: it links the proofs, which takes a while.
+
+mod protocol;
+mod sealing;
+mod sector;
