@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python setup-system lint check test demo clean
+.PHONY: help setup tools python setup-system lint check test docs histories demo clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,7 +11,14 @@ demo: tools ## Seal two real 2 KiB sectors on this machine, as Temporal workflow
 	@.venv/bin/sealflow demo
 
 test: setup ## Run every test
+	@scripts/rusttest.sh
 	@.venv/bin/pytest
+
+docs: python ## Write the generated pages of docs/ anew
+	@.venv/bin/python scripts/docs.py
+
+histories: setup ## Record the histories that are replayed in the tests anew: only where a workflow is meant to have changed
+	@SEALFLOW_RECORD=1 .venv/bin/pytest tests/workflows --ignore tests/workflows/test_replay.py
 
 check: python lint ## The fast loop: format, lint, types, imports, and the tests that need no server and no proofs
 	@.venv/bin/pytest -q -m "not server and not real"

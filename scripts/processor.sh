@@ -5,7 +5,7 @@ source "$(dirname "$0")/lib.sh"
 
 own=$ROOT/.venv/bin/seal-processor
 
-need cargo "to build seal-processor" "https://rustup.rs, Rust 1.85 or newer"
+need cargo "to build seal-processor" "https://rustup.rs, Rust 1.89 or newer"
 need cc "to build seal-processor" "apt-get install gcc"
 one_at_a_time processor
 say "building seal-processor (usually 4 to 5 minutes on 2 cores, 1 s when it is built)"
