@@ -81,8 +81,10 @@ class ChainActivities:
         if _is_expired(answer):
             # The manager looks at the age first: an earlier try of this very content may be on chain already.
             polled = await self.manager.poll_precommit(sector.id)
-            if not (sector.precommit_sent is not None or activity.info().attempt > 1) or polled.state not in ON_CHAIN:
+            if polled.state not in ON_CHAIN:
                 return expired(ticket, task.settings, answer.desc)
+            if sector.precommit_sent is not None and sector.precommit_sent.digest != content:
+                raise Permanent(f"{answer.desc}; and an earlier pre-commit with another content is {polled.state.name}")
         else:
             _accepted(answer, "SubmitPreCommit")
         return SubmitPC(precommit_sent=Submission(digest=content))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -41,6 +43,7 @@ class Stages:
     program: Callable[[str], Program]
     admission: Admission
     time_limits: Mapping[str, float] = field(default_factory=dict)
+    _attempts: dict[str, set[asyncio.Task[object]]] = field(default_factory=dict)
 
     async def run(
         self,
@@ -57,11 +60,38 @@ class Stages:
         folder = files.job(task.stage)
         record = spent()
         record.progress = {"stage": task.stage, "phase": "waits for its turn"}
-        async with self.admission.admit(task.stage, folder) as waited:
-            record.wait_seconds += waited
-            result = await job.run(self._job(folder, sector, task, prepare, settle), on_alive=record.progress.update)
+        with self._noted(sector):
+            async with self.admission.admit(task.stage, folder) as waited:
+                record.wait_seconds += waited
+                wanted = self._job(folder, sector, task, prepare, settle)
+                result = await job.run(wanted, on_alive=record.progress.update)
         record.run_seconds += result.run_seconds
         return result
+
+    async def let_go(self, sector: Sector) -> None:
+        """End what this worker still does for a sector: its jobs run on, and none is started any more.
+
+        A cancellation that the server sends comes with a heartbeat, some seconds late: an attempt that nobody waits
+        for must not start a job after the sector's files were removed.
+        """
+        attempts = self._attempts.get(str(sector.id), set())
+        for attempt in attempts:
+            attempt.cancel()
+        if attempts:
+            await asyncio.wait(attempts)
+
+    @contextmanager
+    def _noted(self, sector: Sector) -> Iterator[None]:
+        attempt = asyncio.current_task()
+        attempts = self._attempts.setdefault(str(sector.id), set())
+        if attempt is not None:
+            attempts.add(attempt)
+        try:
+            yield
+        finally:
+            attempts.discard(attempt)
+            if not attempts:
+                self._attempts.pop(str(sector.id), None)
 
     def _job(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from temporalio import activity
 
+from activities.stages import Stages
 from activities.step import spent
 from sealing.failures import Permanent, Wait
 from sealing.flow.events import Persist, SubmitPersistance
@@ -42,6 +43,7 @@ class StorageActivities:
     """Moves files, on the sector's machine."""
 
     manager: Manager
+    stages: Stages
     stores: Mapping[str, Path]
 
     @activity.defn
@@ -61,6 +63,7 @@ class StorageActivities:
     async def clean_up(self, task: Task) -> bool:
         """Stop the sector's jobs and remove its files and its claim. Repeatable."""
         sector = task.sector
+        await self.stages.let_go(sector)
         await local.remove_sector(sector.files)
         held = claim.read_claim(sector.home.location)
         if held is not None and held.task.sector.id == sector.id:

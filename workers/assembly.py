@@ -119,7 +119,7 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
     allocation = AllocationActivities(client, manager, partial(plan_of, config))
     proving, storage, pieces = (
         ProvingActivities(stages, programs.parameters_ready),
-        StorageActivities(manager, stores),
+        StorageActivities(manager, stages, stores),
         PieceActivities(stages),
     )
     return Worker(

@@ -93,6 +93,7 @@ class Machine:
         return await self._close_surely()
 
     async def _turn(self) -> None:
+        self.recovering = False
         came = await self._unless_ordered(self._attempt())
         if isinstance(came, Outcome):
             self._advance(came)
@@ -170,10 +171,7 @@ class Machine:
         self._tries += 1
         self.recovering = True
         self._show()
-        try:
-            await self._unless_ordered(self._pause_before_retry())
-        finally:
-            self.recovering = False
+        await self._unless_ordered(self._pause_before_retry())
 
     async def _pause_before_retry(self) -> None:
         interval = self.settings.recover_interval
@@ -225,7 +223,7 @@ class Machine:
         self._publish()
 
     def _resume(self, state: State | None) -> None:
-        if not self.halted and not self.recovering and self.failure is None:
+        if not self.halted and not self.recovering:
             raise Refused(f"the sector is running in {self.state}: there is nothing to resume")
         if state is not None:
             self._check_resumable(state)
@@ -274,17 +272,12 @@ class Machine:
                     raise
 
     async def _close(self) -> Summary:
-        """Clean up the machine's files, tell the manager, and end."""
+        """Clean up the machine's files and tell the manager, neither waiting for the other, and end."""
         await self._reporter.settle()
-        aborted = self.state is State.Aborted
-        await self._clean_up(CLEAN_UP_WITHIN if aborted else None)
-        previous, event = self._came
-        report = Report(sector=self.sector.id, home=self.sector.home, previous=previous, next=self.state, event=event)
-        ended_there = self._ended_outside()
-        ending = Ending(report=report, abort_reason=self._abort_reason, tell=not ended_there)
-        await quick(REPORT_END, ending, bool, f"{self.sector.id} {self.state}")
-        if aborted:
-            raise ApplicationError(f"{previous}: {self._abort_reason}", type=State.Aborted.value, non_retryable=True)
+        await asyncio.gather(self._clean_up(), self._tell_end())
+        if self.state is State.Aborted:
+            why = f"{self._came[0]}: {self._abort_reason}"
+            raise ApplicationError(why, type=State.Aborted.value, non_retryable=True)
         return Summary(
             sector=str(self.sector.id),
             state=self.state,
@@ -293,7 +286,16 @@ class Machine:
             comm_r=self.sector.comm_r,
         )
 
-    async def _clean_up(self, within: timedelta | None) -> None:
+    async def _tell_end(self) -> None:
+        ending = Ending(
+            report=self._report(),
+            abort_reason=self._abort_reason,
+            tell=not self._ended_outside(),
+        )
+        await quick(REPORT_END, ending, bool, f"{self.sector.id} {self.state}")
+
+    async def _clean_up(self) -> None:
+        within = CLEAN_UP_WITHIN if self.state is State.Aborted else None
         task = Task(sector=self.sector, settings=self.settings, state=self.state)
         try:
             await on_machine(
@@ -315,8 +317,14 @@ class Machine:
         self._show()
         if self.state in self.flow.terminal:
             return
+        if self.halted:
+            self._reporter.watch(self._report())
+        else:
+            self._reporter.say(self._report())
+
+    def _report(self) -> Report:
         previous, event = self._came
-        report = Report(
+        return Report(
             sector=self.sector.id,
             home=self.sector.home,
             previous=previous,
@@ -324,10 +332,6 @@ class Machine:
             event=event,
             failure=self.failure,
         )
-        if self.halted:
-            self._reporter.watch(report)
-        else:
-            self._reporter.say(report)
 
     def _show(self) -> None:
         workflow.set_current_details(render(self.status()))

@@ -29,17 +29,17 @@ class Reporter:
         self._sender: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
 
-    def say(self, report: Report) -> None:
-        """Report a state that was entered."""
+    def say(self, report: Report) -> asyncio.Task[None]:
+        """Report a state that was entered. Returns what ends when the manager has it, or a later one."""
         self._unwatch()
         self._waiting.append(report)
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send())
+        return self._sender
 
     def watch(self, report: Report) -> None:
         """Report a parked sector, and go on asking, at no cost in history, whether the manager has ended it."""
-        self._unwatch()
-        self._watch = asyncio.create_task(self._await_end(report))
+        self._watch = asyncio.create_task(self._await_end(report, self.say(report)))
 
     async def settle(self) -> None:
         """Finish what is being sent. A report that waits for a manager that is away is given up."""
@@ -84,7 +84,9 @@ class Reporter:
         call.cancel()
         return None
 
-    async def _await_end(self, report: Report) -> None:
+    async def _await_end(self, report: Report, sent: asyncio.Task[None]) -> None:
+        # Not before what was said earlier has arrived: the latest state must be the last to do so.
+        await workflow.wait([sent])
         try:
             self.ended = await patient(AWAIT_END, report, Verdict, f"{report.sector} parked")
         except FailureError as error:

@@ -32,6 +32,16 @@ class SectorWorkflow:
         """
         self._take(Kind.resume, argument)
 
+    @workflow.signal(description="Stand still at once; a computation is only let go of. Argument: nothing or a reason.")
+    def pause(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
+        """Make a running sector stand still."""
+        self._take(Kind.pause, argument)
+
+    @workflow.signal(description="End the task and remove its files. Argument: nothing, or a reason.")
+    def abort(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
+        """End the task, whatever it is at."""
+        self._take(Kind.abort, argument)
+
     @workflow.query(description="Where the task stands, all that is known of it.")
     def status(self) -> Status:
         """Return the task's status."""
