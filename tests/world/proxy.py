@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 PASSED_ON = ("idempotency-key", "authorization", "content-type")
+
+
+Hook = Callable[[str, list[Any]], Awaitable[None]]
+
+
+async def nothing(method: str, params: list[Any]) -> None:
+    """Let a call pass."""
 
 
 class Proxy:
@@ -32,6 +39,10 @@ class Proxy:
         """By method, how many answers to lose after the manager has done what was asked."""
         self.away = False
         """Answer every call with HTTP 503."""
+        self.before: Hook = nothing
+        """Called with each method and its params before the manager gets them."""
+        self.after: Hook = nothing
+        """The same, after the manager has done what was asked, and before the answer goes back."""
 
     def count(self, method: str) -> int:
         """Return how often a method was called."""
@@ -46,9 +57,11 @@ class Proxy:
         self.calls.append((method, call["params"]))
         if self.answers[method]:
             return JSONResponse({"jsonrpc": "2.0", "id": call["id"], **self.answers[method].popleft()})
+        await self.before(method, call["params"])
         headers = {name: value for name, value in request.headers.items() if name in PASSED_ON}
         async with httpx.AsyncClient() as http:
             answer = await http.post(self.target + "/rpc/v0", json=call, headers=headers)
+        await self.after(method, call["params"])
         if self.lose[method]:
             self.lose[method] -= 1
             return Response("the answer is lost", 502)
