@@ -20,7 +20,6 @@ from temporalio.client import Client, WorkflowHandle
 
 from sealing.config import Config, load
 from sealing.devnet.config import DevnetConfig
-from sealing.devnet.crate_verifier import CrateVerifier
 from sealing.devnet.queries import Observer
 from sealing.devnet.server import DevnetServer
 from sealing.devnet.verifier import SimulatedVerifier, Verifier
@@ -73,6 +72,7 @@ class Plant:
     devnet: DevnetServer
     proxy: Proxy
     file: Path
+    patience: float = PATIENCE
 
     @property
     def miner(self) -> int:
@@ -105,7 +105,7 @@ class Plant:
     async def finished(self, number: int = 1) -> Summary:
         """Wait for a sector's end and return its result."""
         await self.until(lambda: self._started(number), "the sector's workflow to start")
-        return await asyncio.wait_for(self.sector(number).result(), PATIENCE)
+        return await asyncio.wait_for(self.sector(number).result(), self.patience)
 
     async def parked(self, number: int = 1) -> Status:
         """Wait until a sector stands still."""
@@ -121,12 +121,12 @@ class Plant:
 
     async def until(self, condition: Callable[[], Any], what: str) -> None:
         """Wait until a condition, which may be a coroutine, holds. Fails the test after a while."""
-        give_up = time.monotonic() + PATIENCE
+        give_up = time.monotonic() + self.patience
         while True:
             held = condition()
             if await held if asyncio.iscoroutine(held) else held:
                 return
-            assert time.monotonic() < give_up, f"waited {PATIENCE:.0f} s for {what}"
+            assert time.monotonic() < give_up, f"waited {self.patience:.0f} s for {what}"
             await asyncio.sleep(0.02)
 
     def simulate(self, **stages: dict[str, Any]) -> None:
@@ -203,11 +203,6 @@ async def working(built: Plant) -> AsyncIterator[Plant]:
             yield built
     finally:
         del os.environ["SEALFLOW_SIMULATED"]
-
-
-def crate_verifier(program: Path) -> Verifier:
-    """Return the verifier of real proofs."""
-    return CrateVerifier(program)
 
 
 async def _end_workflows(client: Client, worker: str) -> None:
