@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.service import RPCError
 
 from sealing.devnet.queries import Observer, Timeline
 from sealing.flow.state import State
@@ -12,6 +15,10 @@ from sealing.sector import Summary
 from sealing.values import SectorId
 from workers.demoscreen import say, stay_lines
 from workers.watch import SectorView
+from workflows.status import Status
+
+QUERY_WITHIN = timedelta(seconds=5)
+"""A worker that is on its way out answers no query."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ async def summarize(client: Client, views: list[SectorView], observer: Observer)
     for view in views:
         handle = client.get_workflow_handle(view.workflow_id, run_id=view.run_id, result_type=Summary)
         if not view.closed:
-            say(f"\n{view.sector}  {view.state}  not finished: {view.doing or 'under way'}")
+            say(f"\n{view.sector}  {view.state}  not finished: {await _why(handle) or view.doing or 'under way'}")
             continue
         try:
             summary = await handle.result()
@@ -74,6 +81,15 @@ async def summarize(client: Client, views: list[SectorView], observer: Observer)
             f"{spent.chain:.2f} s that the chain imposes, {spent.ours:.2f} s else"
         )
     return finished, verified
+
+
+async def _why(handle: WorkflowHandle[Any, Any]) -> str:
+    """Return why an open task stands still, in its own words; nothing if it does not, or nobody can tell now."""
+    try:
+        status: Status = await handle.query("status", result_type=Status, rpc_timeout=QUERY_WITHIN)
+    except RPCError:
+        return ""
+    return f"{status.failure.level}: {status.failure.text}" if status.failure else ""
 
 
 def _id(name: str) -> SectorId:

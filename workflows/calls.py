@@ -97,7 +97,7 @@ async def on_machine(  # noqa: PLR0913 - an activity call has that many parts
 
 async def run_step(activity: str, where: Place, task: Task) -> Outcome:
     """Run a step's activity where it belongs. Raises FailureError."""
-    summary = f"{task.sector.id} {task.state}"
+    summary = f"{task.state}: {activity}"
     match where:
         case Place.Machine:
             home, heartbeat = task.sector.home.worker, task.settings.heartbeat_timeout

@@ -292,7 +292,7 @@ class Machine:
             abort_reason=self._abort_reason,
             tell=not self._ended_outside(),
         )
-        await quick(REPORT_END, ending, bool, f"{self.sector.id} {self.state}")
+        await quick(REPORT_END, ending, bool, f"report of {self.state}")
 
     async def _clean_up(self) -> None:
         within = CLEAN_UP_WITHIN if self.state is State.Aborted else None
@@ -304,7 +304,7 @@ class Machine:
                 bool,
                 queue=self.sector.home.worker,
                 heartbeat=self.settings.heartbeat_timeout,
-                summary=f"{self.sector.id} clean up",
+                summary=f"{self.state}: {CLEAN_UP}",
                 within=within,
             )
         except FailureError as error:

@@ -67,7 +67,7 @@ class Reporter:
                 self.ended = verdict
 
     async def _deliver(self, report: Report) -> Verdict | None:
-        summary = f"{report.sector} {report.next}"
+        summary = f"report of {report.next}"
         try:
             return await local(REPORT, report, Verdict, summary)
         except FailureError as error:
@@ -88,7 +88,7 @@ class Reporter:
         # Not before what was said earlier has arrived: the latest state must be the last to do so.
         await workflow.wait([sent])
         try:
-            self.ended = await patient(AWAIT_END, report, Verdict, f"{report.sector} parked")
+            self.ended = await patient(AWAIT_END, report, Verdict, f"{report.next}: stands still")
         except FailureError as error:
             if not is_cancelled_exception(error):
                 workflow.logger.warning(
