@@ -1,6 +1,6 @@
 """A processor that only looks like one, for load tests and workflow tests. A program, not a module of ours.
 
-Run as ``python -I -S simulated.py <stage> --task FILE --output FILE``: the standard library alone, so that it starts
+Run as ``python -B -I -S simulated.py <stage> --task FILE --output FILE``: the standard library alone, so that it starts
 in no time. It keeps the contract of the real one, writes files of the right names and sizes, and its commitments
 depend on its inputs. What the real one cannot repeat, it cannot either: PC2 encodes the sealed file in place.
 
