@@ -15,16 +15,28 @@ from temporalio import activity
 
 from activities.chain import expired, outlived
 from activities.stages import Stages
-from sealing.failures import Permanent, Wait
+from sealing.failures import Permanent, SealingFailure, Wait
 from sealing.flow.events import C1, C2, PC1, PC2, PC2NeedSyntheticProof, SyntheticPoRep, TicketExpired
 from sealing.processors import inputs, job
 from sealing.processors.inputs import known
+from sealing.processors.job import Start
 from sealing.proofs import seal_proof
 from sealing.sector import Task
 from sealing.stores import local
 
 PARAMETERS_PAUSE = 2.0
 """Seconds until it is looked again whether the proof parameters are there."""
+
+
+class Outlived(SealingFailure):
+    """The ticket became too old while the stage waited for its turn."""
+
+
+def _prepare(task: Task, prepare: Callable[[Start], None], start: Start) -> None:
+    """Look at the ticket once more when the job is really started: the wait for that may have been long."""
+    if why := outlived(known(task.sector.ticket, "ticket"), task.settings):
+        raise Outlived(why)
+    prepare(start)
 
 
 @dataclass(frozen=True)
@@ -43,13 +55,16 @@ class ProvingActivities:
         if why := outlived(ticket, task.settings):
             return expired(ticket, task.settings, why)
         tree = Path(known(sector.tree_d, "tree-d"))
-        result = await self.stages.run(
-            sector,
-            inputs.pc1(sector, files),
-            files,
-            partial(local.prepare_pc1, files, tree),
-            partial(local.settle_pc1, files),
-        )
+        try:
+            result = await self.stages.run(
+                sector,
+                inputs.pc1(sector, files),
+                files,
+                partial(_prepare, task, partial(local.prepare_pc1, files, tree)),
+                partial(local.settle_pc1, files),
+            )
+        except Outlived as old:
+            return expired(ticket, task.settings, str(old))
         return PC1(pc1_output=result.output_ref)
 
     @activity.defn
@@ -59,13 +74,16 @@ class ProvingActivities:
         ticket = known(sector.ticket, "ticket")
         if why := outlived(ticket, task.settings):
             return expired(ticket, task.settings, why)
-        result = await self.stages.run(
-            sector,
-            inputs.pc2(sector, files),
-            files,
-            partial(local.prepare_pc2, files),
-            partial(local.settle_cache, files),
-        )
+        try:
+            result = await self.stages.run(
+                sector,
+                inputs.pc2(sector, files),
+                files,
+                partial(_prepare, task, partial(local.prepare_pc2, files)),
+                partial(local.settle_cache, files),
+            )
+        except Outlived as old:
+            return expired(ticket, task.settings, str(old))
         event = PC2NeedSyntheticProof if seal_proof(sector.proof_type).synthetic else PC2
         return event(comm_r=result.answer.comm_r, comm_d=result.answer.comm_d)
 

@@ -84,6 +84,20 @@ async def test_a_ticket_that_expires_before_pc2_is_drawn_anew_by_itself(temporal
             await keep(built.sector(), "sealer-expired-before-pc2")
 
 
+async def test_a_ticket_that_expires_in_the_queue_for_pc1_is_drawn_anew(temporal: Client, tmp_path: Path) -> None:
+    """TicketExpired leads from TicketAssigned to TreeDBuilt, although the ticket was good when the sector queued."""
+    limit = "[processors.limitation.concurrent]\npc1 = 1"
+    policy = 'ticket_lifetime = "2s"'
+    async with plant(temporal, tmp_path, sectors=2, threads=2, processors=limit, policy=policy) as built:
+        built.simulate(pc1={"seconds": 3, "times": 1})
+        async with working(built):
+            summaries = [await built.finished(number) for number in (1, 2)]
+            ways = [[stay.state for stay in summary.stays] for summary in summaries]
+            assert any(way[at : at + 2] == ["TicketAssigned", "TreeDBuilt"] for way in ways for at in range(len(way)))
+            rewound = next(at for at, way in enumerate(ways, 1) if way[4:6] == ["TicketAssigned", "TreeDBuilt"])
+            await keep(built.sector(rewound), "sealer-expired-before-pc1")
+
+
 async def test_a_ticket_that_the_manager_calls_expired_is_drawn_anew(temporal: Client, tmp_path: Path) -> None:
     """A rejection that begins with "ticket expired" rewinds the sector; the new content goes without reset."""
     async with plant(temporal, tmp_path) as built:

@@ -1,0 +1,170 @@
+"""The steps that speak to the chain, and what an expired ticket comes to."""
+
+from __future__ import annotations
+
+import time
+from unittest.mock import AsyncMock
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.chain import ChainActivities
+from activities.proving import ProvingActivities
+from activities.stages import Stages
+from sealing.failures import Abort, Permanent, Temporary, Wait
+from sealing.flow.events import AssignSeed, CheckPC, Finish, ReSubmitPC, SubmitPC, TicketExpired
+from sealing.flow.state import State
+from sealing.manager.client import Manager, SeedAnswer
+from sealing.manager.wire import OnChain, Polled, SubmitRes, Submitted
+from sealing.processors.admission import Admission
+from sealing.sector import Home, Sector, Settings, Task
+from sealing.values import FileRef, Piece, SectorId, Seed, Submission, Ticket
+
+HOUR = 3600.0
+EXPIRED = Submitted(res=SubmitRes.Rejected, desc="ticket expired: ticket epoch 1, head 9999, lifetime 3780")
+
+
+def task(*, drawn_ago: float = 0.0, sent: str | None = None, **settings: object) -> Task:
+    """Return a task at the point of PC1, PC2 or the pre-commit."""
+    sector = Sector(
+        home=Home(worker="w", location="/nowhere"),
+        id=SectorId(miner=1000, number=1),
+        proof_type=5,
+        pieces=(Piece(commitment="2" * 64, size=2048),),
+        tree_d="/nowhere/tree-d",
+        ticket=Ticket(ticket="3" * 64, epoch=10, drawn_at=time.time() - drawn_ago),
+        pc1_output=FileRef(path="/nowhere/output", size=1, sha256="0" * 64),
+        comm_r="4" * 64,
+        comm_d="5" * 64,
+        precommit_sent=None if sent is None else Submission(digest=sent),
+    )
+    return Task(sector=sector, settings=Settings.model_validate(settings), state=State.PC2Done)
+
+
+def proving() -> ProvingActivities:
+    """Return the stages' activities, with a program that would fail if it were run."""
+
+    def none(stage: str) -> None:
+        raise AssertionError(f"{stage} was run")
+
+    return ProvingActivities(Stages(none, Admission({})), AsyncMock(return_value=True))  # type: ignore[arg-type]
+
+
+def chain(**answers: object) -> tuple[ChainActivities, AsyncMock]:
+    """Return the chain's activities with a manager that gives these answers."""
+    manager = AsyncMock(spec=Manager)
+    for name, answer in answers.items():
+        getattr(manager, name).return_value = answer
+    return ChainActivities(manager), manager
+
+
+@pytest.mark.parametrize("stage", ["pc1", "pc2"])
+async def test_nothing_is_computed_on_a_ticket_that_has_expired(stage: str) -> None:
+    """25 hours after it was drawn, a ticket leads back to TreeDBuilt before the stage begins."""
+    old = task(drawn_ago=25 * HOUR)
+    event = await ActivityEnvironment().run(getattr(proving(), stage), old)
+    assert event == TicketExpired(expired_ticket=old.sector.ticket)
+
+
+@pytest.mark.parametrize("stage", ["pc1", "pc2"])
+@pytest.mark.parametrize(("policy", "failure"), [("park", Permanent), ("abort", Abort)])
+async def test_the_policy_says_what_becomes_of_it(stage: str, policy: str, failure: type[Exception]) -> None:
+    """Park says how to go on; abort ends the task."""
+    with pytest.raises(failure, match="ticket expired: drawn 90000 s ago at epoch 10"):
+        await ActivityEnvironment().run(getattr(proving(), stage), task(drawn_ago=25 * HOUR, expired_ticket=policy))
+
+
+async def test_an_expired_ticket_of_what_is_on_chain_goes_on() -> None:
+    """The manager looks at the age first: the same content that is pending or landed is taken for submitted."""
+    activities, _ = chain(submit_precommit=EXPIRED, poll_precommit=Polled(state=OnChain.Packed, desc=""))
+    event = await ActivityEnvironment().run(activities.submit_precommit, task())
+    assert isinstance(event, SubmitPC)
+    with pytest.raises(Permanent, match="another content is Packed"):
+        await ActivityEnvironment().run(activities.submit_precommit, task(sent="f" * 64))
+
+
+async def test_an_expired_ticket_of_what_is_not_on_chain_rewinds() -> None:
+    """Nothing of it is on chain: a new ticket is drawn."""
+    activities, _ = chain(submit_precommit=EXPIRED, poll_precommit=Polled(state=OnChain.NotFound, desc=""))
+    event = await ActivityEnvironment().run(activities.submit_precommit, task())
+    assert isinstance(event, TicketExpired)
+
+
+async def test_changed_content_is_sent_with_reset_and_the_same_is_not() -> None:
+    """Whoever sends something else than before says so; a repetition is none."""
+    activities, manager = chain(submit_precommit=Submitted(res=SubmitRes.Accepted, desc=""))
+    first = await ActivityEnvironment().run(activities.submit_precommit, task())
+    assert isinstance(first, SubmitPC)
+    await ActivityEnvironment().run(activities.submit_precommit, task(sent=first.precommit_sent.digest))
+    await ActivityEnvironment().run(activities.submit_precommit, task(sent="f" * 64))
+    assert [call.kwargs["reset"] for call in manager.submit_precommit.await_args_list] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("res", "desc", "failure"),
+    [
+        (SubmitRes.MismatchedSubmission, "other content", Permanent),
+        (SubmitRes.FilesMissed, "no files", Permanent),
+        (SubmitRes.Rejected, "sector is terminated", Abort),
+        (SubmitRes.Rejected, "invalid proof: it is", Permanent),
+        (SubmitRes.Rejected, "verify seal: no", Permanent),
+    ],
+)
+async def test_a_submission_that_is_not_taken_fails_by_its_kind(
+    res: SubmitRes, desc: str, failure: type[Exception]
+) -> None:
+    """With the method, the result and the reason."""
+    activities, _ = chain(submit_precommit=Submitted(res=res, desc=desc))
+    with pytest.raises(failure, match=f"SubmitPreCommit: {res.name}: {desc}"):
+        await ActivityEnvironment().run(activities.submit_precommit, task())
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [
+        (OnChain.Landed, CheckPC),
+        (OnChain.Failed, ReSubmitPC),
+        (OnChain.Pending, Wait),
+        (OnChain.Packed, Wait),
+        (OnChain.NotFound, Permanent),
+        (OnChain.PermFailed, Permanent),
+        (OnChain.ShouldAbort, Abort),
+    ],
+)
+async def test_each_state_on_chain_has_its_consequence(state: OnChain, outcome: type) -> None:
+    """Landed goes on, Failed is sent again, Pending and Packed wait, the rest fails by its level."""
+    activities, _ = chain(poll_precommit=Polled(state=state, desc="because"))
+    if issubclass(outcome, Exception):
+        with pytest.raises(outcome, match=f"the pre-commit is {state.name}: because"):
+            await ActivityEnvironment().run(activities.check_precommit, task())
+    else:
+        assert isinstance(await ActivityEnvironment().run(activities.check_precommit, task()), outcome)
+
+
+async def test_the_seed_is_waited_for_as_long_as_the_manager_says() -> None:
+    """But not longer than a polling interval; neither seed nor delay is temporary."""
+    activities, _ = chain(wait_seed=SeedAnswer(should_wait=True, delay=4680, seed=None))
+    with pytest.raises(Wait) as waits:
+        await ActivityEnvironment().run(activities.wait_seed, task())
+    assert waits.value.delay == 180
+    activities, _ = chain(wait_seed=SeedAnswer(should_wait=False, delay=0, seed=None))
+    with pytest.raises(Temporary):
+        await ActivityEnvironment().run(activities.wait_seed, task())
+    seed = Seed(seed="7" * 64, epoch=20)
+    activities, _ = chain(wait_seed=SeedAnswer(should_wait=False, delay=0, seed=seed))
+    assert await ActivityEnvironment().run(activities.wait_seed, task()) == AssignSeed(seed=seed)
+
+
+async def test_the_proofs_check_can_be_skipped() -> None:
+    """With ignore_proof_check nobody is asked."""
+    activities, manager = chain()
+    event = await ActivityEnvironment().run(activities.check_proof, task(ignore_proof_check=True))
+    assert event == Finish(proof_outcome="unchecked")
+    manager.poll_proof.assert_not_awaited()
+
+
+async def test_a_worker_without_parameters_waits_for_them() -> None:
+    """C2 does not fail for want of parameters: it says which command makes them."""
+    activities = ProvingActivities(proving().stages, AsyncMock(return_value=False))
+    with pytest.raises(Wait, match="seal-processor params --sector-size 2KiB"):
+        await ActivityEnvironment().run(activities.c2, task())
