@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
-from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -20,16 +19,12 @@ from sealing.flow.registry import FLOWS
 from sealing.flow.state import State
 from sealing.sector import Ending, Outcome, Report, SectorInput, Stay, Summary, Task
 from workflows import attributes
-from workflows.calls import failure_of, on_machine, quick, run_step
+from workflows.calls import failure_of, run_step
 from workflows.commands import Answer, Command, Kind, Refused
 from workflows.details import render
+from workflows.ending import close, surely
 from workflows.reporter import Reporter
 from workflows.status import Status
-
-CLEAN_UP = "clean_up"
-REPORT_END = "report_end"
-CLEAN_UP_WITHIN = timedelta(minutes=5)
-"""How long an abort waits for the sector's machine: one that is gone must not hold the end of a task."""
 
 
 class Machine:
@@ -90,7 +85,7 @@ class Machine:
                 await self._turn()
         except asyncio.CancelledError:
             self._enter_aborted("the workflow was cancelled")
-        return await self._close_surely()
+        return await surely(self._close())
 
     async def _turn(self) -> None:
         self.recovering = False
@@ -261,20 +256,10 @@ class Machine:
         self._since = workflow.now()
         self._show()
 
-    async def _close_surely(self) -> Summary:
-        """Close, whatever is cancelled meanwhile: half an end would leave files and a manager that waits."""
-        closing = asyncio.create_task(self._close())
-        while True:
-            try:
-                return await asyncio.shield(closing)
-            except asyncio.CancelledError:
-                if closing.done():
-                    raise
-
     async def _close(self) -> Summary:
-        """Clean up the machine's files and tell the manager, neither waiting for the other, and end."""
         await self._reporter.settle()
-        await asyncio.gather(self._clean_up(), self._tell_end())
+        ending = Ending(report=self._report(), abort_reason=self._abort_reason, tell=not self._ended_outside())
+        await close(Task(sector=self.sector, settings=self.settings, state=self.state), ending)
         if self.state is State.Aborted:
             why = f"{self._came[0]}: {self._abort_reason}"
             raise ApplicationError(why, type=State.Aborted.value, non_retryable=True)
@@ -285,30 +270,6 @@ class Machine:
             proof=self.sector.proof,
             comm_r=self.sector.comm_r,
         )
-
-    async def _tell_end(self) -> None:
-        ending = Ending(
-            report=self._report(),
-            abort_reason=self._abort_reason,
-            tell=not self._ended_outside(),
-        )
-        await quick(REPORT_END, ending, bool, f"report of {self.state}")
-
-    async def _clean_up(self) -> None:
-        within = CLEAN_UP_WITHIN if self.state is State.Aborted else None
-        task = Task(sector=self.sector, settings=self.settings, state=self.state)
-        try:
-            await on_machine(
-                CLEAN_UP,
-                task,
-                bool,
-                queue=self.sector.home.worker,
-                heartbeat=self.settings.heartbeat_timeout,
-                summary=f"{self.state}: {CLEAN_UP}",
-                within=within,
-            )
-        except FailureError as error:
-            workflow.logger.warning("the files of %s are left where they are: %s", self.sector.id, error.cause or error)
 
     # What is seen from outside
 

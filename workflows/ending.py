@@ -1,0 +1,54 @@
+"""The end of a task: its files go, and the manager is told, whatever else happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from sealing.flow.state import State
+from sealing.sector import Ending, Task
+from workflows.calls import on_machine, quick
+
+T = TypeVar("T")
+
+CLEAN_UP = "clean_up"
+REPORT_END = "report_end"
+CLEAN_UP_WITHIN = timedelta(minutes=5)
+"""How long an abort waits for the sector's machine: one that is gone must not hold the end of a task."""
+
+
+async def close(task: Task, ending: Ending) -> None:
+    """Clean up the machine's files and tell the manager, neither waiting for the other."""
+    await asyncio.gather(_clean_up(task), quick(REPORT_END, ending, bool, f"report of {task.state}"))
+
+
+async def surely(work: Coroutine[Any, Any, T]) -> T:
+    """Do ``work`` to its end, whatever is cancelled meanwhile: half an end would leave files and a manager untold."""
+    task = asyncio.create_task(work)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.done():
+                raise
+
+
+async def _clean_up(task: Task) -> None:
+    sector = task.sector
+    try:
+        await on_machine(
+            CLEAN_UP,
+            task,
+            bool,
+            queue=sector.home.worker,
+            heartbeat=task.settings.heartbeat_timeout,
+            summary=f"{task.state}: {CLEAN_UP}",
+            within=CLEAN_UP_WITHIN if task.state is State.Aborted else None,
+        )
+    except FailureError as error:
+        workflow.logger.warning("the files of %s are left where they are: %s", sector.id, error.cause or error)
