@@ -74,8 +74,8 @@ async def test_what_fails_on_chain_is_sent_again_with_reset(temporal: Client, tm
 
 async def test_a_ticket_that_expires_before_pc2_is_drawn_anew_by_itself(temporal: Client, tmp_path: Path) -> None:
     """After a PC1 that took too long the sector goes back to TreeDBuilt, and PC1 is computed for the new ticket."""
-    async with plant(temporal, tmp_path, policy='ticket_lifetime = "2s"') as built:
-        built.simulate(pc1={"seconds": 2.5, "times": 1})
+    async with plant(temporal, tmp_path, policy='ticket_lifetime = "5s"') as built:
+        built.simulate(pc1={"seconds": 5.5, "times": 1})
         async with working(built):
             summary = await built.finished()
             states = [stay.state for stay in summary.stays]
