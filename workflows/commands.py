@@ -38,6 +38,11 @@ class Command(Frozen):
     state: State | None = None
     reason: str = ""
 
+    @property
+    def words(self) -> str:
+        """The command as an operator would say it."""
+        return f"{self.kind} {self.state or ''}".strip()
+
 
 class Answer(Frozen):
     """What became of the last command: its words, and why it was refused, if it was."""

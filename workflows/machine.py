@@ -52,8 +52,17 @@ class Machine:
     # What others ask and order
 
     def order(self, command: Command) -> None:
-        """Take a command; it is carried out as soon as the loop comes to it."""
-        self._commands.append(command)
+        """Take a command; it is carried out as soon as the loop comes to it.
+
+        One that would be refused disturbs nothing, unless others before it may still change that.
+        """
+        try:
+            if not self._commands:
+                self._check(command)
+        except Refused as refusal:
+            self.refuse(command.words, str(refusal))
+        else:
+            self._commands.append(command)
 
     def refuse(self, command: str, why: str) -> None:
         """Leave the sector as it is and show why a command was refused."""
@@ -118,12 +127,10 @@ class Machine:
         finally:
             if not task.done():
                 task.cancel()
-        if task.done():
-            return task.result()
-        await workflow.wait([task])
+        if not task.done():
+            await workflow.wait([task])
         # The end may have come in the very moment of letting go: then it counts.
-        lost = task.cancelled() or task.exception() is not None
-        return None if lost else task.result()
+        return None if _let_go(task) else task.result()
 
     def _advance(self, outcome: Outcome) -> None:
         event = outcome.event
@@ -197,38 +204,40 @@ class Machine:
                 return
 
     def _carry_out(self, command: Command) -> None:
-        words = f"{command.kind} {command.state or ''}".strip()
         try:
-            if command.kind is Kind.abort:
-                self._enter_aborted(command.reason or "aborted by an operator")
-            elif command.kind is Kind.pause:
-                self._pause()
-            else:
-                self._resume(command.state)
+            self._check(command)
         except Refused as refusal:
-            self.refuse(words, str(refusal))
-        else:
-            self.answer = Answer(command=words)
-            workflow.logger.info("%s carried out", words)
-
-    def _pause(self) -> None:
-        if self.halted:
-            raise Refused(f"the sector already stands still in {self.state}")
-        self.halted = True
-        self._publish()
+            self.refuse(command.words, str(refusal))
+            return
+        match command.kind:
+            case Kind.abort:
+                self._enter_aborted(command.reason or "aborted by an operator")
+            case Kind.pause:
+                self.halted = True
+                self._publish()
+            case Kind.resume:
+                self._resume(command.state)
+        self.answer = Answer(command=command.words)
+        workflow.logger.info("%s carried out", command.words)
 
     def _resume(self, state: State | None) -> None:
-        if not self.halted and not self.recovering:
-            raise Refused(f"the sector is running in {self.state}: there is nothing to resume")
-        if state is not None:
-            self._check_resumable(state)
         self.halted = False
-        if state is None:
-            self._enter(self.state, "Resume")
-        else:
+        if state is not None:
             self._stay()
             self.sector = self.sector.back_at(self.flow, state)
-            self._enter(state, "Resume")
+        self._enter(state or self.state, "Resume")
+
+    def _check(self, command: Command) -> None:
+        """Raise Refused for a command that the sector cannot obey as it stands now."""
+        if self.state in self.flow.terminal:
+            raise Refused(f"the task has ended: {self.state}")
+        if command.kind is Kind.pause and self.halted:
+            raise Refused(f"the sector already stands still in {self.state}")
+        if command.kind is Kind.resume:
+            if not self.halted and not self.recovering:
+                raise Refused(f"the sector is running in {self.state}: there is nothing to resume")
+            if command.state is not None:
+                self._check_resumable(command.state)
 
     def _check_resumable(self, state: State) -> None:
         allowed = ", ".join([*self.resumable(), "Abort"])
@@ -308,3 +317,11 @@ class Machine:
                 attributes.PARKED.value_set(self.halted),
             ]
         )
+
+
+def _let_go(task: asyncio.Task[Any]) -> bool:
+    """Tell whether a task ended because it was let go of."""
+    if task.cancelled():
+        return True
+    error = task.exception()
+    return error is not None and is_cancelled_exception(error)

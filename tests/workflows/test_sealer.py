@@ -206,6 +206,11 @@ async def test_a_resume_of_a_running_sector_is_refused(temporal: Client, tmp_pat
             assert "the sector is running in TicketAssigned" in ((refused and refused.refused) or "")
             summary = await built.finished()
             assert [stay.state for stay in summary.stays] == ROWS
+            scheduled = [
+                event.activity_task_scheduled_event_attributes.activity_type.name
+                async for event in built.sector().fetch_history_events()
+            ]
+            assert scheduled.count("pc1") == 1, "what runs is not disturbed by what is refused"
 
 
 async def test_resume_to_abort_ends_the_task_and_frees_the_thread(temporal: Client, tmp_path: Path) -> None:
