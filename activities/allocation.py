@@ -7,8 +7,9 @@ manager that knows it (ours) give the same sector again; the incumbent's loses a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from temporalio import activity
@@ -21,10 +22,16 @@ from sealing.flow.state import State
 from sealing.manager.client import Manager
 from sealing.proofs import seal_proof
 from sealing.sector import Allocation, Home, Sector, SectorInput, Settings, ThreadInput
-from sealing.stores.claim import Claim, read_claim, remove_claim, write_claim
+from sealing.stores.claim import Claim, probe_claim, read_claim, remove_claim, write_claim
 
 LOST_PAUSE = 60.0
 """Seconds until a claim that nobody knows is looked at again."""
+
+
+GIVEN_BACK_PAUSE = 3600.0
+"""Seconds until a manager that gave a sector of a kind that cannot be sealed is asked again."""
+SWEPT = (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED)
+"""Ends that a task comes to by itself. After a termination the files stay: its replica may be the one on chain."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,9 @@ class AllocationActivities:
     client: Client
     manager: Manager
     plan: Callable[[str], Plan]
+    sweep: Callable[[Sector], Awaitable[None]]
+    """Ends a sector's jobs and removes its files."""
+    _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     @activity.defn
     async def allocate(self, thread: ThreadInput) -> Allocation:
@@ -53,13 +63,11 @@ class AllocationActivities:
         A failing allocation is idle too: no sector stands or falls with it.
         """
         plan = self.plan(thread.location)
-        claim = read_claim(thread.location)
-        if claim is not None and await self._has_ended(claim):
-            remove_claim(thread.location)
-            claim = None
-        if claim is None:
-            claim = await self._ask(thread, plan)
-            write_claim(thread.location, claim)
+        # Two attempts of one thread at once would take two sectors.
+        async with self._turns.setdefault(thread.location, asyncio.Lock()):
+            claim = await self._open_claim(thread.location)
+            if claim is None:
+                claim = await self._take(thread, plan)
         return Allocation(task=claim.task, seal_interval=plan.seal_interval)
 
     @activity.defn
@@ -70,7 +78,28 @@ class AllocationActivities:
             await handle.result()
         except WorkflowFailureError as failure:
             return str(failure.cause)
+        except RPCError as error:
+            raise Outage(f"Temporal does not answer about {workflow_id}: {error}") from error
         return "finished"
+
+    async def _open_claim(self, location: str) -> Claim | None:
+        """Return the location's claim, unless its task has ended: then what is left of the sector goes with it."""
+        claim = read_claim(location)
+        if claim is None or not (ended := await self._end_of(claim)):
+            return claim
+        if ended in SWEPT:
+            await self.sweep(claim.task.sector)
+        remove_claim(location)
+        return None
+
+    async def _take(self, thread: ThreadInput, plan: Plan) -> Claim:
+        try:
+            probe_claim(thread.location)
+            claim = await self._ask(thread, plan)
+            write_claim(thread.location, claim)
+        except OSError as error:
+            raise Wait(f"idle: {thread.location} cannot be written: {error}", LOST_PAUSE) from error
+        return claim
 
     async def _ask(self, thread: ThreadInput, plan: Plan) -> Claim:
         idle = plan.seal_interval.total_seconds()
@@ -84,7 +113,8 @@ class AllocationActivities:
         try:
             seal_proof(given.proof_type)
         except ValueError as error:
-            raise Wait(f"idle: sector {given.id}: {error}", idle) from error
+            await self.manager.report_aborted(given.id, str(error))
+            raise Wait(f"idle: sector {given.id} was given back: {error}", GIVEN_BACK_PAUSE) from error
         flow = LATEST[plan.flow]
         home = Home(worker=thread.worker, location=thread.location)
         sector = Sector(home=home, id=given.id, proof_type=given.proof_type)
@@ -97,16 +127,16 @@ class AllocationActivities:
         )
         return Claim(task=task)
 
-    async def _has_ended(self, claim: Claim) -> bool:
-        """Tell whether Temporal positively says that the claimed task has ended. Not found is not ended."""
+    async def _end_of(self, claim: Claim) -> WorkflowExecutionStatus | None:
+        """Return how Temporal positively says that the claimed task has ended. Not found is not ended."""
         try:
             found = await self.client.get_workflow_handle(claim.task.workflow_id).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 _refuse_started(claim)
-                return False
+                return None
             raise Outage(f"Temporal does not answer about {claim.task.workflow_id}: {error}") from error
-        return found.status is not WorkflowExecutionStatus.RUNNING
+        return None if found.status is WorkflowExecutionStatus.RUNNING else found.status
 
 
 def _refuse_started(claim: Claim) -> None:

@@ -27,7 +27,7 @@ from sealing.flow.events import (
 from sealing.manager.client import Manager
 from sealing.manager.wire import OnChain, Polled, SubmitRes, Submitted
 from sealing.processors.inputs import known
-from sealing.sector import Settings, Task
+from sealing.sector import Sector, Settings, Task
 from sealing.values import Submission, Ticket
 
 EXPIRED = "ticket expired"
@@ -48,8 +48,15 @@ def expired(ticket: Ticket, settings: Settings, why: str) -> TicketExpired:
             raise Abort(why)
 
 
-def outlived(ticket: Ticket, settings: Settings) -> str | None:
-    """Return in words that a ticket is too old to compute on, or None. Its age is known from when it was drawn."""
+def outlived(sector: Sector, settings: Settings) -> str | None:
+    """Return in words that the sector's ticket is too old to compute on, or None.
+
+    Its age is known from when it was drawn. A ticket that is in a pre-commit that was sent is never too old: only the
+    replica that it makes is the one on chain.
+    """
+    ticket, sent = known(sector.ticket, "ticket"), sector.precommit_sent
+    if sent is not None and sent.ticket_epoch == ticket.epoch:
+        return None
     age = time.time() - ticket.drawn_at
     limit = settings.ticket_lifetime.total_seconds()
     if not ticket.drawn_at or age <= limit:
@@ -76,18 +83,19 @@ class ChainActivities:
         ticket = known(sector.ticket, "ticket")
         comm_r, comm_d = known(sector.comm_r, "comm_r"), known(sector.comm_d, "comm_d")
         content = _digest(comm_r, comm_d, ticket.ticket, str(ticket.epoch))
-        reset = _reset(content, sector.precommit_sent, sector.precommit_failed)
+        reset = _reset(content, sector.round, sector.precommit_sent, sector.precommit_failed)
         answer = await self.manager.submit_precommit(sector.id, sector.proof_type, comm_r, comm_d, ticket, reset=reset)
         if _is_expired(answer):
             # The manager looks at the age first: an earlier try of this very content may be on chain already.
             polled = await self.manager.poll_precommit(sector.id)
             if polled.state not in ON_CHAIN:
                 return expired(ticket, task.settings, answer.desc)
-            if sector.precommit_sent is not None and sector.precommit_sent.digest != content:
+            earlier = sector.precommit_sent
+            if earlier is not None and earlier.is_certain and earlier.digest != content:
                 raise Permanent(f"{answer.desc}; and an earlier pre-commit with another content is {polled.state.name}")
         else:
             _accepted(answer, "SubmitPreCommit")
-        return SubmitPC(precommit_sent=Submission(digest=content))
+        return SubmitPC(precommit_sent=Submission(digest=content, round=sector.round, ticket_epoch=ticket.epoch))
 
     @activity.defn
     async def check_precommit(self, task: Task) -> ReSubmitPC | CheckPC:
@@ -114,9 +122,9 @@ class ChainActivities:
         sector = task.sector
         proof = known(sector.proof, "proof")
         content = _digest(proof)
-        reset = _reset(content, sector.proof_sent, sector.proof_failed)
+        reset = _reset(content, sector.round, sector.proof_sent, sector.proof_failed)
         _accepted(await self.manager.submit_proof(sector.id, proof, reset=reset), "SubmitProof")
-        return SubmitProof(proof_sent=Submission(digest=content))
+        return SubmitProof(proof_sent=Submission(digest=content, round=sector.round))
 
     @activity.defn
     async def check_proof(self, task: Task) -> ReSubmitProof | Finish:
@@ -133,9 +141,14 @@ def _digest(*content: str) -> str:
     return hashlib.sha256("\n".join(content).encode()).hexdigest()
 
 
-def _reset(content: str, sent: Submission | None, failed: str | None) -> bool:
-    """Tell whether a submission replaces one: the earlier failed on chain, or its content was another."""
-    return failed is not None or (sent is not None and sent.digest != content)
+def _reset(content: str, now: int, sent: Submission | None, failed: str | None) -> bool:
+    """Tell whether a submission replaces one: the earlier failed on chain, or its content was another.
+
+    Of one that was let go of under way the content is known to be the same only in the same round, ``now``.
+    """
+    if failed is not None or sent is None:
+        return failed is not None
+    return sent.digest != content if sent.is_certain else sent.round != now
 
 
 def _is_expired(answer: Submitted) -> bool:

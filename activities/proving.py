@@ -34,7 +34,7 @@ class Outlived(SealingFailure):
 
 def _prepare(task: Task, prepare: Callable[[Start], None], start: Start) -> None:
     """Look at the ticket once more when the job is really started: the wait for that may have been long."""
-    if why := outlived(known(task.sector.ticket, "ticket"), task.settings):
+    if why := outlived(task.sector, task.settings):
         raise Outlived(why)
     prepare(start)
 
@@ -52,7 +52,7 @@ class ProvingActivities:
         """Compute the labels, and leave a mark that the sealed file holds the plain data."""
         sector, files = task.sector, task.sector.files
         ticket = known(sector.ticket, "ticket")
-        if why := outlived(ticket, task.settings):
+        if why := outlived(sector, task.settings):
             return expired(ticket, task.settings, why)
         tree = Path(known(sector.tree_d, "tree-d"))
         try:
@@ -72,7 +72,7 @@ class ProvingActivities:
         """Encode the replica in place and build its trees, from the data again if a PC2 has touched it before."""
         sector, files = task.sector, task.sector.files
         ticket = known(sector.ticket, "ticket")
-        if why := outlived(ticket, task.settings):
+        if why := outlived(sector, task.settings):
             return expired(ticket, task.settings, why)
         try:
             result = await self.stages.run(

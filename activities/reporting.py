@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from sealing.failures import Wait
+from sealing.failures import Abort, LeveledFailure, Outage, Wait
 from sealing.flow.state import State
 from sealing.manager.client import Manager, StateReport
 from sealing.sector import Ending, Report, Verdict
 
 ASK_AGAIN = 3600.0
 """Seconds between two questions whether the manager has ended a parked sector."""
+
+
+TELL_TRIES = 20
+"""How often the end of a task is told to a manager that answers with an error."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,12 @@ class ReportingActivities:
     @activity.defn
     async def await_finalized(self, report: Report) -> Verdict:
         """Report a parked sector every hour, and end when the manager says that the task has ended."""
-        verdict = await self.report_state(report)
+        try:
+            verdict = await self.report_state(report)
+        except Abort as unknown:
+            return Verdict(finalized=True, reason=str(unknown))
+        except LeveledFailure as failure:
+            raise Wait(f"the manager did not take the report: {failure}", ASK_AGAIN) from failure
         if not verdict.finalized:
             raise Wait(f"{report.sector} stands still in {report.next}", ASK_AGAIN)
         return verdict
@@ -40,11 +49,19 @@ class ReportingActivities:
         """Report the end of a task, unless it was the manager that ended it. Returns whether it was told."""
         if not ending.tell:
             return False
-        await self.report_state(ending.report)
-        if ending.report.next is State.Aborted:
-            await self.manager.report_aborted(ending.report.sector, ending.abort_reason)
-        else:
-            await self.manager.report_finalized(ending.report.sector)
+        try:
+            await self.report_state(ending.report)
+            if ending.report.next is State.Aborted:
+                await self.manager.report_aborted(ending.report.sector, ending.abort_reason)
+            else:
+                await self.manager.report_finalized(ending.report.sector)
+        except Abort:
+            # It does not know the task any more: that is what it was to be told. A lost answer ends here as well.
+            return False
+        except LeveledFailure as failure:
+            if activity.info().attempt < TELL_TRIES:
+                raise Outage(f"the manager did not take the end of {ending.report.sector}: {failure}") from failure
+            raise
         return True
 
 

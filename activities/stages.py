@@ -60,7 +60,7 @@ class Stages:
         folder = files.job(task.stage)
         record = spent()
         record.progress = {"stage": task.stage, "phase": "waits for its turn"}
-        with self._noted(sector):
+        with self.noted(sector):
             async with self.admission.admit(task.stage, folder) as waited:
                 record.wait_seconds += waited
                 wanted = self._job(folder, sector, task, prepare, settle)
@@ -81,7 +81,8 @@ class Stages:
             await asyncio.wait(attempts)
 
     @contextmanager
-    def _noted(self, sector: Sector) -> Iterator[None]:
+    def noted(self, sector: Sector) -> Iterator[None]:
+        """Know the running attempt as one that ``let_go`` ends."""
         attempt = asyncio.current_task()
         attempts = self._attempts.setdefault(str(sector.id), set())
         if attempt is not None:

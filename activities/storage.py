@@ -15,7 +15,7 @@ from sealing.flow.events import Persist, SubmitPersistance
 from sealing.manager.client import Manager
 from sealing.processors.inputs import known
 from sealing.proofs import seal_proof
-from sealing.sector import Task
+from sealing.sector import Sector, Task
 from sealing.stores import attached, claim, local
 from sealing.stores.layout import space_needed
 
@@ -56,15 +56,20 @@ class StorageActivities:
             raise Wait(f"no store has space for {sector.id}", NO_SPACE_PAUSE)
         if store.name not in self.stores:
             raise Permanent(f"the manager chose store {store.name}, which is not attached here: {sorted(self.stores)}")
-        await attached.store_sector(sector.files, self.stores[store.name], size, on_alive=spent().progress.update)
+        with self.stages.noted(sector):
+            await attached.store_sector(sector.files, self.stores[store.name], size, on_alive=spent().progress.update)
         return Persist(persisted_in=store.name)
+
+    async def sweep(self, sector: Sector) -> None:
+        """End what this worker does for a sector, and its jobs, and remove its files from this machine."""
+        await self.stages.let_go(sector)
+        await local.remove_sector(sector.files)
 
     @activity.defn
     async def clean_up(self, task: Task) -> bool:
         """Stop the sector's jobs and remove its files and its claim. Repeatable."""
         sector = task.sector
-        await self.stages.let_go(sector)
-        await local.remove_sector(sector.files)
+        await self.sweep(sector)
         held = claim.read_claim(sector.home.location)
         if held is not None and held.task.sector.id == sector.id:
             claim.remove_claim(sector.home.location)

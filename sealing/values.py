@@ -74,10 +74,24 @@ class FileRef(Frozen):
     sha256: Hex32
 
 
+UNKNOWN = "0" * 64
+"""The digest of a submission that may have arrived, and of which no answer came."""
+
+
 class Submission(Frozen):
-    """What was last sent to the chain: the SHA-256 of the content, so that a change of it is noticed."""
+    """What was last sent to the chain: the SHA-256 of the content, so that a change of it is noticed.
+
+    ``round`` is the sector's at that time, ``ticket_epoch`` that of the ticket in a pre-commit.
+    """
 
     digest: Hex32
+    round: int = 0
+    ticket_epoch: int | None = None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it surely arrived: of one that was let go of under way nobody knows."""
+        return self.digest != UNKNOWN
 
 
 class Upgrade(Frozen):

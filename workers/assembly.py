@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -45,6 +46,8 @@ WORKFLOWS: Sequence[type] = (Sealer, SealingThread)
 HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """The SDK holds heartbeats back for up to a minute otherwise, and a cancellation comes with one."""
 
+FILE_THREADS = 64
+
 MACHINE_SLOTS = 500
 """Activities of this machine at once: plenty, for admission decides who runs."""
 
@@ -54,6 +57,8 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
 
     ``patience`` is how many seconds Temporal may be away at the start. Raises StartError.
     """
+    # Copies, digests and locks wait in threads, and one store that hangs must not hold all others.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files"))
     client = await connect(config.temporal, patience)
     await ensure_attributes(client)
     async with serving(config, client):
@@ -116,12 +121,12 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
     programs = Programs(config.processors)
     stages = Stages(programs.of, admission, limits)
     stores = {store.name: store.location for store in config.attached if not store.readonly}
-    allocation = AllocationActivities(client, manager, partial(plan_of, config))
     proving, storage, pieces = (
         ProvingActivities(stages, programs.parameters_ready),
         StorageActivities(manager, stages, stores),
         PieceActivities(stages),
     )
+    allocation = AllocationActivities(client, manager, partial(plan_of, config), storage.sweep)
     return Worker(
         client,
         task_queue=config.worker.name,

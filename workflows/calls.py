@@ -19,8 +19,8 @@ from sealing.sector import Outcome, Task
 
 T = TypeVar("T")
 
-QUICK_TIMEOUT = timedelta(seconds=35)
-"""A manager call has 30 s of its own."""
+QUICK_TIMEOUT = timedelta(seconds=70)
+"""A manager call has 30 s of its own, and some steps make two."""
 FOREVER = timedelta(days=365)
 """Temporal wants a limit on each try; stages have theirs from configuration, enforced where they run."""
 

@@ -37,6 +37,7 @@ class Command(Frozen):
     kind: Kind
     state: State | None = None
     reason: str = ""
+    force: bool = False
 
     @property
     def words(self) -> str:
@@ -63,9 +64,12 @@ def read(kind: Kind, raw: RawValue | None) -> Command:
         argument = {"state": argument} if kind is Kind.resume else {"reason": argument}
     if not isinstance(argument, dict):
         raise Refused(f"{kind} takes nothing, a string or an object, not {bounded(repr(argument), 100)}")
-    if unknown := sorted(set(argument) - {"state", "reason"}):
-        raise Refused(f"{kind} does not know {bounded(', '.join(map(str, unknown)), 200)}; it takes state and reason")
-    return _command(kind, argument.get("state"), argument.get("reason"))
+    if unknown := sorted(set(argument) - {"state", "reason", "force"}):
+        raise Refused(
+            f"{kind} does not know {bounded(', '.join(map(str, unknown)), 200)}; it takes state, reason and force"
+        )
+    understood = _command(kind, argument.get("state"), argument.get("reason"))
+    return understood.model_copy(update={"force": argument.get("force") is True})
 
 
 def _command(kind: Kind, state: object, reason: object) -> Command:

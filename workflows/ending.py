@@ -24,7 +24,7 @@ CLEAN_UP_WITHIN = timedelta(minutes=5)
 
 async def close(task: Task, ending: Ending) -> None:
     """Clean up the machine's files and tell the manager, neither waiting for the other."""
-    await asyncio.gather(_clean_up(task), quick(REPORT_END, ending, bool, f"report of {task.state}"))
+    await asyncio.gather(_clean_up(task), _tell(ending))
 
 
 async def surely(work: Coroutine[Any, Any, T]) -> T:
@@ -36,6 +36,15 @@ async def surely(work: Coroutine[Any, Any, T]) -> T:
         except asyncio.CancelledError:
             if task.done():
                 raise
+
+
+async def _tell(ending: Ending) -> None:
+    try:
+        await quick(REPORT_END, ending, bool, f"report of {ending.report.next}")
+    except FailureError as error:
+        workflow.logger.warning(
+            "the manager did not take the end of %s: %s", ending.report.sector, error.cause or error
+        )
 
 
 async def _clean_up(task: Task) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -18,6 +19,7 @@ from sealing.failures import Failure, Level, bounded
 from sealing.flow.registry import FLOWS
 from sealing.flow.state import State
 from sealing.sector import Ending, Outcome, Report, SectorInput, Stay, Summary, Task
+from sealing.values import UNKNOWN, Submission
 from workflows import attributes
 from workflows.calls import failure_of, run_step
 from workflows.commands import Answer, Command, Kind, Refused
@@ -100,9 +102,12 @@ class Machine:
         self.recovering = False
         came = await self._unless_ordered(self._attempt())
         if isinstance(came, Outcome):
+            await self._pause_before_again(came)
             self._advance(came)
         elif isinstance(came, Failure):
             await self._suffer(came)
+        else:
+            self._doubt_submission()
         await self._obey()
 
     async def _attempt(self) -> Outcome | Failure:
@@ -131,6 +136,19 @@ class Machine:
             await workflow.wait([task])
         # The end may have come in the very moment of letting go: then it counts.
         return None if _let_go(task) else task.result()
+
+    async def _pause_before_again(self, outcome: Outcome) -> None:
+        """Wait before what failed on chain is sent again: nothing else would hold a loop of it."""
+        if type(outcome.event) is self.flow.rows[self.state].again:
+            interval = self.settings.rpc_polling_interval
+            await self._unless_ordered(_sleep(interval, f"{self.state}: before it is sent again"))
+
+    def _doubt_submission(self) -> None:
+        """Note that something may have been sent, where a step that sends was let go of."""
+        field = self.flow.rows[self.state].sends
+        if field is not None and getattr(self.sector, field) is None:
+            doubt = Submission(digest=UNKNOWN, round=self.sector.round)
+            self.sector = self.sector.model_copy(update={field: doubt})
 
     def _advance(self, outcome: Outcome) -> None:
         event = outcome.event
@@ -173,11 +191,8 @@ class Machine:
         self._tries += 1
         self.recovering = True
         self._show()
-        await self._unless_ordered(self._pause_before_retry())
-
-    async def _pause_before_retry(self) -> None:
-        interval = self.settings.recover_interval
-        await workflow.sleep(interval, summary=f"{self.state}: try {self._tries} of {self.settings.max_retries + 1}")
+        summary = f"{self.state}: try {self._tries} of {self.settings.max_retries + 1}"
+        await self._unless_ordered(_sleep(self.settings.recover_interval, summary))
 
     def _park(self, failure: Failure) -> None:
         if failure.level is Level.Temporary:
@@ -191,10 +206,11 @@ class Machine:
     async def _obey(self) -> None:
         """Carry out what was ordered. A sector that stands still waits here, at no cost, for what sets it going."""
         while True:
+            if self.state in self.flow.terminal:
+                return
             if self._ended_outside():
                 verdict = self._reporter.ended
                 self._enter_aborted((verdict.reason if verdict else "") or "ended from the manager's side")
-            if self.state in self.flow.terminal:
                 return
             if self._commands:
                 self._carry_out(self._commands.popleft())
@@ -237,19 +253,27 @@ class Machine:
             if not self.halted and not self.recovering:
                 raise Refused(f"the sector is running in {self.state}: there is nothing to resume")
             if command.state is not None:
-                self._check_resumable(command.state)
+                self._check_resumable(command.state, force=command.force)
 
-    def _check_resumable(self, state: State) -> None:
+    def _check_resumable(self, state: State, *, force: bool) -> None:
         allowed = ", ".join([*self.resumable(), "Abort"])
         if state not in self.flow.rows or state is self.flow.start:
             raise Refused(f"{self.flow.name} cannot be resumed to {state}; it can to {allowed}")
         if missing := self.sector.lacks(self.flow, state):
             raise Refused(f"{state} needs {', '.join(missing)}, which the sector has not; it can go to {allowed}")
+        if self.flow.order[state] > self.flow.order[self.state]:
+            raise Refused(f"{state} lies ahead of {self.state}; it can go to {allowed}")
+        if "ticket" in self.flow.cleared_at(state) and self.sector.precommit_sent is not None and not force:
+            raise Refused(
+                f"a pre-commit was sent: a new ticket from {state} on would wipe the only replica that matches it. "
+                f'If it is surely not on chain: {{"state": "{state}", "force": true}}'
+            )
 
     def resumable(self) -> list[State]:
         """Return the states that a resume may go to now, in the order of the flow."""
         rows = (state for state in self.flow.rows if state is not self.flow.start)
-        return [state for state in rows if not self.sector.lacks(self.flow, state)]
+        here = self.flow.order[self.state]
+        return [state for state in rows if self.flow.order[state] <= here and not self.sector.lacks(self.flow, state)]
 
     def _ended_outside(self) -> bool:
         return self._reporter.ended is not None
@@ -317,6 +341,10 @@ class Machine:
                 attributes.PARKED.value_set(self.halted),
             ]
         )
+
+
+async def _sleep(interval: timedelta, summary: str) -> None:
+    await workflow.sleep(interval, summary=summary)
 
 
 def _let_go(task: asyncio.Task[Any]) -> bool:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
-from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ChildWorkflowError,
+    FailureError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
 
+from sealing.failures import bounded
 from sealing.flow.registry import FLOWS
 from sealing.sector import Allocation, SectorInput, ThreadInput
 from workflows import attributes
@@ -15,6 +22,7 @@ from workflows.calls import on_machine
 
 T = TypeVar("T")
 
+AFTER_FAILURE = timedelta(minutes=1)
 ALLOCATE = "allocate"
 AWAIT_SECTOR = "await_sector"
 
@@ -31,13 +39,23 @@ class SealingThread:
 
     @workflow.run
     async def run(self, thread: ThreadInput) -> None:
-        """Run one task and continue as new."""
+        """Run one task and continue as new. Nothing that goes wrong ends a thread: it looks again after a while."""
+        try:
+            rest = await self._one_task()
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            rest = AFTER_FAILURE
+            self._show(f"has failed and looks again soon: {bounded(str(error.cause or error), 300)}")
+        await workflow.sleep(rest, summary="seal_interval")
+        workflow.continue_as_new(thread)
+
+    async def _one_task(self) -> timedelta:
         self._show("asks for a task")
-        allocation = await self._on_machine(ALLOCATE, thread, Allocation)
+        allocation = await self._on_machine(ALLOCATE, self._thread, Allocation)
         await self._seal(allocation.task)
         self._show("rests")
-        await workflow.sleep(allocation.seal_interval, summary="seal_interval")
-        workflow.continue_as_new(thread)
+        return allocation.seal_interval
 
     @workflow.query(description="The workflow id of the sector that the thread is at, if any.")
     def sector(self) -> str | None:
@@ -55,6 +73,7 @@ class SealingThread:
                 id=self._sector,
                 # The sector outlives its thread; an id that has finished is never used again.
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
                 search_attributes=_first_attributes(task),
                 static_summary=f"{task.sector.id} on {task.sector.home.worker}",
@@ -65,6 +84,8 @@ class SealingThread:
         try:
             await child
         except ChildWorkflowError as error:
+            if is_cancelled_exception(error):
+                raise  # it is the thread that was cancelled: a sector's task ends in other ways
             workflow.logger.warning("%s ended: %s", self._sector, error.cause)
 
     async def _on_machine(self, activity: str, argument: object, result_type: type[T]) -> T:

@@ -72,13 +72,15 @@ SEALER = Flow(
             {SubmitPC: State.PCSubmitted, TicketExpired: State.TreeDBuilt},
             Place.Manager,
             ("ticket", "comm_r", "comm_d"),
+            sends="precommit_sent",
         ),
         # The pre-commit is sent: it lands, or fails and is sent again.
         State.PCSubmitted: Step(
             "check_precommit",
             {ReSubmitPC: State.PC2Done, CheckPC: State.PCLanded},
             Place.Chain,
-            ("precommit_sent",),
+            ("comm_r", "precommit_sent"),
+            again=ReSubmitPC,
         ),
         # The pre-commit landed: store the files for good, which overlaps the wait for the seed.
         State.PCLanded: Step("persist", {Persist: State.Persisted}, Place.Machine, ("comm_r", "precommit_landed")),
@@ -111,13 +113,20 @@ SEALER = Flow(
             ("c1_output", "ticket", "seed", "comm_r", "comm_d"),
         ),
         # The sector is proved: send the proof to the chain.
-        State.C2Done: Step("submit_proof", {SubmitProof: State.ProofSubmitted}, Place.Manager, ("proof",)),
+        State.C2Done: Step(
+            "submit_proof",
+            {SubmitProof: State.ProofSubmitted},
+            Place.Manager,
+            ("proof",),
+            sends="proof_sent",
+        ),
         # The proof is sent: it lands, fails and is sent again, or nobody looks (ignore_proof_check).
         State.ProofSubmitted: Step(
             "check_proof",
             {ReSubmitProof: State.C2Done, Finish: State.Finished},
             Place.Chain,
-            ("proof_sent",),
+            ("proof", "proof_sent"),
+            again=ReSubmitProof,
         ),
     },
     added=(

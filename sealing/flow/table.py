@@ -36,6 +36,10 @@ class Step:
     edges: Mapping[type[Event], State]
     where: Place = Place.Machine
     needs: tuple[str, ...] = ()
+    sends: str | None = None
+    """The field that says what was sent, for a step that sends something to the chain."""
+    again: type[Event] | None = None
+    """The event after which the same is sent again: not at once, but after a polling interval."""
 
 
 class FlowError(Exception):

@@ -37,7 +37,7 @@ def begin(check: Check, job: Job[T]) -> Begun:
     with locks.alone(files.starting, check):
         files.path.mkdir(exist_ok=True)
         record = files.record()
-        _refuse_older(job, record)
+        _refuse_older(job)
         same = record is not None and record.fingerprint == mark
         if same and files.is_running() and (leader := files.leader()):
             return Begun(attached=True, child=Child.found(leader))
@@ -53,12 +53,15 @@ def begin(check: Check, job: Job[T]) -> Begun:
             raise outcome.no_space(files.path, error) or error from error
 
 
-def _refuse_older(job: Job[T], record: Record | None) -> None:
-    if record and record.round > job.round:
-        raise Temporary(
-            f"{job.task.stage} of round {record.round} was started in {job.folder}, this is an attempt of the older "
-            f"round {job.round}: it comes too late; if nothing newer runs, resume the task to an earlier state"
-        )
+def _refuse_older(job: Job[T]) -> None:
+    """Raise Temporary for an attempt that comes too late: the sector was taken back since, and a newer job is at it."""
+    for files in job_folders(job.folder.parent):
+        record = files.record()
+        if record and record.round > job.round:
+            raise Temporary(
+                f"{record.stage} of round {record.round} was started in {files.path}, this is an attempt of the older "
+                f"round {job.round}: it comes too late; if nothing newer runs, resume the task to an earlier state"
+            )
 
 
 def _make_way(files: JobFolder, *, keep: bool) -> None:

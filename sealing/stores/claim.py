@@ -30,6 +30,13 @@ def write_claim(location: str, claim: Claim) -> None:
     durable.write(_path(location), claim.model_dump_json(indent=1).encode())
 
 
+def probe_claim(location: str) -> None:
+    """Raise OSError where a claim could not be written: better before a sector is asked for than after."""
+    path = _path(location).with_name("claim.probe")
+    durable.write(path, b"x" * 4096)
+    durable.remove(path)
+
+
 def remove_claim(location: str) -> None:
     """Free the location."""
     path = _path(location)
