@@ -37,6 +37,9 @@ RETENTION = timedelta(days=90)
 LOOK_EVERY = 0.1
 """Seconds between two tries to reach a server that starts."""
 
+STARTS = 3
+"""How often the server is started, if it ends before it answers."""
+
 KILL_WITHIN = 15.0
 """Seconds within which a server left by an earlier run must be gone."""
 
@@ -106,17 +109,30 @@ class DevServer:
         async with AsyncExitStack() as stack:
             self._own_folder(stack)
             await self._end_left_over()
-            child = await self._start()
-            stack.push_async_callback(child.stop)
-            self._pid_file.write_text(str(child.process.pid))
-            try:
-                await asyncio.wait_for(self._until_ready(child), self.within)
-            except TimeoutError:
-                raise DevServerError(
-                    f"Temporal does not answer on {self.address} after {self.within:.0f} s; {self.log}:\n{child.tail()}"
-                ) from None
+            for others in reversed(range(STARTS)):
+                try:
+                    await self._start_one(stack)
+                    break
+                except DevServerError:
+                    raise
+                except ChildError:
+                    # It takes more ports by itself, and somebody else may have taken one of them in that moment.
+                    if not others:
+                        raise
             self._stack = stack.pop_all()
         return self
+
+    async def _start_one(self, stack: AsyncExitStack) -> None:
+        self.notes.clear()
+        child = await self._start()
+        stack.push_async_callback(child.stop)
+        self._pid_file.write_text(str(child.process.pid))
+        try:
+            await asyncio.wait_for(self._until_ready(child), self.within)
+        except TimeoutError:
+            raise DevServerError(
+                f"Temporal does not answer on {self.address} after {self.within:.0f} s; {self.log}:\n{child.tail()}"
+            ) from None
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
