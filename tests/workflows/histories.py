@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 FOLDER = Path(__file__).parents[1] / "histories"
+LEFT_OUT = {"stackTrace": "", "identity": "worker"}
 RECORD = "SEALFLOW_RECORD"
 """Set to write histories anew. An old one is replaced only where the workflow is meant to have changed."""
 
@@ -18,4 +20,12 @@ async def keep(handle: WorkflowHandle[Any, Any], name: str) -> None:
     if os.environ.get(RECORD):
         FOLDER.mkdir(exist_ok=True)
         history = await handle.fetch_history()
-        (FOLDER / f"{name}.json").write_text(history.to_json() + "\n")
+        cleaned = clean(json.loads(history.to_json()))
+        (FOLDER / f"{name}.json").write_text(json.dumps(cleaned, indent=1) + "\n")
+
+
+def clean(found: Any) -> Any:
+    """Return a part of a history without what only says on which machine it came to be."""
+    if isinstance(found, dict):
+        return {name: LEFT_OUT.get(name, clean(value)) for name, value in found.items()}
+    return [clean(value) for value in found] if isinstance(found, list) else found
