@@ -8,30 +8,29 @@ manager that knows it (ours) give the same sector again; the incumbent's loses a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.service import RPCError
 
+from activities.leftovers import LeftOvers
 from sealing.failures import LeveledFailure, Outage, Wait
 from sealing.flow.registry import LATEST
 from sealing.flow.state import State
 from sealing.manager.client import Manager
 from sealing.proofs import seal_proof
 from sealing.sector import Allocation, Home, Sector, SectorInput, Settings, ThreadInput
-from sealing.stores.claim import Claim, probe_claim, read_claim, remove_claim, write_claim
+from sealing.stores.claim import Claim, probe_claim, read_claim, write_claim
 
-LOST_PAUSE = 60.0
-"""Seconds until a claim that nobody knows is looked at again."""
-
-
+UNWRITABLE_PAUSE = 60.0
+"""Seconds until a location that cannot be written is tried again."""
+STANDS_STILL_PAUSE = 24 * 3600.0
+"""Seconds until a thread that may not ask looks again; the order that lets it ask ends this wait."""
 GIVEN_BACK_PAUSE = 3600.0
 """Seconds until a manager that gave a sector of a kind that cannot be sealed is asked again."""
-SWEPT = (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED)
-"""Ends that a task comes to by itself. After a termination the files stay: its replica may be the one on chain."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,7 @@ class AllocationActivities:
     client: Client
     manager: Manager
     plan: Callable[[str], Plan]
-    sweep: Callable[[Sector], Awaitable[None]]
-    """Ends a sector's jobs and removes its files."""
+    left_overs: LeftOvers
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     @activity.defn
@@ -67,6 +65,7 @@ class AllocationActivities:
         async with self._turns.setdefault(thread.location, asyncio.Lock()):
             claim = await self._open_claim(thread.location)
             if claim is None:
+                _refuse_standing(thread)
                 claim = await self._take(thread, plan)
         return Allocation(task=claim.task, seal_interval=plan.seal_interval)
 
@@ -85,12 +84,7 @@ class AllocationActivities:
     async def _open_claim(self, location: str) -> Claim | None:
         """Return the location's claim, unless its task has ended: then what is left of the sector goes with it."""
         claim = read_claim(location)
-        if claim is None or not (ended := await self._end_of(claim)):
-            return claim
-        if ended in SWEPT:
-            await self.sweep(claim.task.sector)
-        remove_claim(location)
-        return None
+        return None if claim is None or await self.left_overs.clear(claim) else claim
 
     async def _take(self, thread: ThreadInput, plan: Plan) -> Claim:
         try:
@@ -98,7 +92,7 @@ class AllocationActivities:
             claim = await self._ask(thread, plan)
             write_claim(thread.location, claim)
         except OSError as error:
-            raise Wait(f"idle: {thread.location} cannot be written: {error}", LOST_PAUSE) from error
+            raise Wait(f"idle: {thread.location} cannot be written: {error}", UNWRITABLE_PAUSE) from error
         return claim
 
     async def _ask(self, thread: ThreadInput, plan: Plan) -> Claim:
@@ -127,24 +121,9 @@ class AllocationActivities:
         )
         return Claim(task=task)
 
-    async def _end_of(self, claim: Claim) -> WorkflowExecutionStatus | None:
-        """Return how Temporal positively says that the claimed task has ended. Not found is not ended."""
-        try:
-            found = await self.client.get_workflow_handle(claim.task.workflow_id).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                _refuse_started(claim)
-                return None
-            raise Outage(f"Temporal does not answer about {claim.task.workflow_id}: {error}") from error
-        return None if found.status is WorkflowExecutionStatus.RUNNING else found.status
 
-
-def _refuse_started(claim: Claim) -> None:
-    """Hold a claim whose task Temporal does not know although it has begun: starting anew would wipe its files."""
-    sector = claim.task.sector
-    if begun := [str(path) for path in sector.files.all() if path.exists()]:
-        raise Wait(
-            f"{sector.id} has files here ({begun[0]}) and Temporal does not know {claim.task.workflow_id}: "
-            "nothing is touched until that is cleared up",
-            LOST_PAUSE,
-        )
+def _refuse_standing(thread: ThreadInput) -> None:
+    """Let a thread that was paused or drained wait: it takes up the sector that it has, and asks for no other."""
+    if thread.paused or thread.drained:
+        why = "paused" if thread.paused else "drained"
+        raise Wait(f"idle: the thread is {why}, it asks for no sector", STANDS_STILL_PAUSE)

@@ -72,7 +72,12 @@ class ChainActivities:
 
     @activity.defn
     async def assign_ticket(self, task: Task) -> AssignTicket:
-        """Draw the randomness for PC1."""
+        """Draw the randomness for PC1. After a reset not where an earlier run has a pre-commit on chain: Permanent."""
+        if task.reset and task.sector.precommit_sent is None and (found := await self.precommit_on_chain(task)):
+            raise Permanent(
+                f"the workflow was reset to before its pre-commit, which is on chain or on its way ({found}): a new "
+                "ticket would wipe the only replica that matches it; reset it to a later point"
+            )
         ticket = await self.manager.assign_ticket(task.sector.id)
         return AssignTicket(ticket=ticket.model_copy(update={"drawn_at": time.time()}))
 
@@ -96,6 +101,12 @@ class ChainActivities:
         else:
             _accepted(answer, "SubmitPreCommit")
         return SubmitPC(precommit_sent=Submission(digest=content, round=sector.round, ticket_epoch=ticket.epoch))
+
+    @activity.defn
+    async def precommit_on_chain(self, task: Task) -> str:
+        """Return in words where a pre-commit of the sector stands on chain, or nothing if there is none."""
+        polled = await self.manager.poll_precommit(task.sector.id)
+        return f"{polled.state.name} {polled.desc or ''}".strip() if polled.state in ON_CHAIN else ""
 
     @activity.defn
     async def check_precommit(self, task: Task) -> ReSubmitPC | CheckPC:

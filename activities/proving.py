@@ -18,8 +18,10 @@ from activities.stages import Stages
 from sealing.failures import Permanent, SealingFailure, Wait
 from sealing.flow.events import C1, C2, PC1, PC2, PC2NeedSyntheticProof, SyntheticPoRep, TicketExpired
 from sealing.processors import inputs, job
+from sealing.processors.folder import JobFolder
 from sealing.processors.inputs import known
 from sealing.processors.job import Start
+from sealing.processors.outcome import found_answer
 from sealing.proofs import seal_proof
 from sealing.sector import Task
 from sealing.stores import local
@@ -101,6 +103,25 @@ class ProvingActivities:
         sector, files = task.sector, task.sector.files
         result = await self.stages.run(sector, inputs.c1(sector, files), files)
         return C1(c1_output=result.output_ref)
+
+    @activity.defn
+    async def check_replica(self, task: Task) -> bool:
+        """Look whether the replica on this machine is the one whose commitment the sector has. Permanent if not."""
+        sector, files = task.sector, task.sector.files
+        wanted = inputs.pc2(sector, files)
+        made = found_answer(JobFolder.at(files.job(wanted.stage)), wanted)
+        if made is None or made.comm_r != sector.comm_r or not files.sealed.is_file():
+            raise Permanent(
+                f"the replica here is not the one with comm_r {sector.comm_r}: the workflow was reset to before later "
+                "work on the same files; reset it to a later point, or resume to TreeDBuilt for a new replica"
+            )
+        return True
+
+    @activity.defn
+    async def stop_jobs(self, task: Task) -> bool:
+        """End the sector's jobs: what they have not finished is computed again."""
+        await self.stages.stop(task.sector)
+        return True
 
     @activity.defn
     async def c2(self, task: Task) -> C2:

@@ -10,6 +10,7 @@ from sealing.failures import Abort, LeveledFailure, Outage, Wait
 from sealing.flow.state import State
 from sealing.manager.client import Manager, StateReport
 from sealing.sector import Ending, Report, Verdict
+from sealing.values import SectorId
 
 ASK_AGAIN = 3600.0
 """Seconds between two questions whether the manager has ended a parked sector."""
@@ -63,6 +64,17 @@ class ReportingActivities:
                 raise Outage(f"the manager did not take the end of {ending.report.sector}: {failure}") from failure
             raise
         return True
+
+
+async def tell_aborted(manager: Manager, sector: SectorId, reason: str, attempt: int) -> None:
+    """Tell the manager of a task that others ended. One that does not know it any more has been told."""
+    try:
+        await manager.report_aborted(sector, reason)
+    except Abort:
+        return
+    except LeveledFailure as failure:
+        if attempt < TELL_TRIES:
+            raise Outage(f"the manager did not take the end of {sector}: {failure}") from failure
 
 
 def _wire(report: Report) -> StateReport:

@@ -68,6 +68,11 @@ class Stages:
         record.run_seconds += result.run_seconds
         return result
 
+    async def stop(self, sector: Sector) -> None:
+        """End what this worker does for a sector, and its jobs."""
+        await self.let_go(sector)
+        await job.stop_all(sector.files.jobs)
+
     async def let_go(self, sector: Sector) -> None:
         """End what this worker still does for a sector: its jobs run on, and none is started any more.
 
@@ -108,6 +113,7 @@ class Stages:
             argv=program.argv,
             task=task,
             round=sector.round,
+            basis=sector.ticket.ticket if sector.ticket else "",
             env=program.environment(),
             time_limit=self.time_limits.get(task.stage),
             prepare=prepare,

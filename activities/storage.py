@@ -15,7 +15,7 @@ from sealing.flow.events import Persist, SubmitPersistance
 from sealing.manager.client import Manager
 from sealing.processors.inputs import known
 from sealing.proofs import seal_proof
-from sealing.sector import Sector, Task
+from sealing.sector import Task
 from sealing.stores import attached, claim, local
 from sealing.stores.layout import space_needed
 
@@ -60,16 +60,12 @@ class StorageActivities:
             await attached.store_sector(sector.files, self.stores[store.name], size, on_alive=spent().progress.update)
         return Persist(persisted_in=store.name)
 
-    async def sweep(self, sector: Sector) -> None:
-        """End what this worker does for a sector, and its jobs, and remove its files from this machine."""
-        await self.stages.let_go(sector)
-        await local.remove_sector(sector.files)
-
     @activity.defn
     async def clean_up(self, task: Task) -> bool:
         """Stop the sector's jobs and remove its files and its claim. Repeatable."""
         sector = task.sector
-        await self.sweep(sector)
+        await self.stages.stop(sector)
+        await local.remove_sector(sector.files)
         held = claim.read_claim(sector.home.location)
         if held is not None and held.task.sector.id == sector.id:
             claim.remove_claim(sector.home.location)

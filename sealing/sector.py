@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sealing.failures import Failure
@@ -97,6 +97,8 @@ class Task(Frozen):
     sector: Sector
     settings: Settings
     state: State
+    reset: bool = False
+    """The run was made by a reset of the workflow: an earlier one may have done more than this one knows."""
 
 
 class Outcome(Frozen):
@@ -133,6 +135,17 @@ class Ending(Frozen):
     tell: bool = True
 
 
+class Memory(Frozen):
+    """What a task takes along when its workflow continues as new, beside state and sector."""
+
+    stays: tuple[Stay, ...]
+    previous: State
+    event: str
+    since: datetime
+    halted: bool
+    failure: Failure | None
+
+
 class SectorInput(Frozen):
     """A sector workflow's input. The flow's version keeps a running task on the table that it started with."""
 
@@ -141,6 +154,7 @@ class SectorInput(Frozen):
     state: State
     sector: Sector
     settings: Settings
+    memory: Memory | None = None
 
     @property
     def workflow_id(self) -> str:
@@ -155,6 +169,10 @@ class ThreadInput(Frozen):
     location: str
     index: int
     heartbeat_timeout: timedelta = timedelta(seconds=20)
+    paused: bool = False
+    """It asks for no sector until it is resumed."""
+    drained: bool = False
+    """Its machine takes no new sectors until it is undrained."""
 
 
 class Allocation(Frozen):
@@ -168,10 +186,15 @@ class Stay(Frozen):
     """One stay in a state: seconds in all, of which queueing and running on the machine, and the tries it took."""
 
     state: State
+    entered: datetime
     seconds: float
     wait_seconds: float = 0.0
     run_seconds: float = 0.0
     tries: int = 1
+    left_by: str = ""
+    """The event, or the command, that ended it."""
+    failure: str = ""
+    """The last failure in it, cut short."""
 
 
 class Summary(Frozen):

@@ -19,6 +19,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.allocation import AllocationActivities, Plan
 from activities.chain import ChainActivities
+from activities.leftovers import LeftOvers
 from activities.pieces import DealActivities, PieceActivities
 from activities.proving import ProvingActivities
 from activities.reporting import ReportingActivities
@@ -33,6 +34,7 @@ from sealing.sector import ThreadInput
 from workers.connection import connect, ensure_attributes
 from workers.programs import Programs
 from workflows.sealer import Sealer
+from workflows.snapup import SnapUp
 from workflows.thread import SealingThread
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ PASSED_THROUGH = ("sealing", "workflows")
 """Modules that the workflow sandbox takes from outside, pydantic besides, which the SDK passes itself. Ours hold no
 state and call nothing that is not deterministic; models made inside would cost 45 ms and 800 KB a workflow instance."""
 
-WORKFLOWS: Sequence[type] = (Sealer, SealingThread)
+WORKFLOWS: Sequence[type] = (Sealer, SnapUp, SealingThread)
 
 HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """The SDK holds heartbeats back for up to a minute otherwise, and a cancellation comes with one."""
@@ -96,6 +98,7 @@ def fleet_worker(client: Client, task_queue: str, manager: Manager) -> Worker:
             chain.assign_ticket,
             chain.submit_precommit,
             chain.check_precommit,
+            chain.precommit_on_chain,
             chain.wait_seed,
             chain.submit_proof,
             chain.check_proof,
@@ -126,7 +129,8 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
         StorageActivities(manager, stages, stores),
         PieceActivities(stages),
     )
-    allocation = AllocationActivities(client, manager, partial(plan_of, config), storage.sweep)
+    left_overs = LeftOvers(client, manager, stages.stop, config.policy.terminated_grace)
+    allocation = AllocationActivities(client, manager, partial(plan_of, config), left_overs)
     return Worker(
         client,
         task_queue=config.worker.name,
@@ -140,6 +144,8 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
             proving.synthetic_porep,
             proving.c1,
             proving.c2,
+            proving.check_replica,
+            proving.stop_jobs,
             storage.persist,
             storage.clean_up,
         ],

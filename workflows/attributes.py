@@ -1,6 +1,10 @@
 """The search attributes by which operators find sectors. Their types are fixed here, once for all."""
 
-from temporalio.common import SearchAttributeKey
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+
+from sealing.flow.state import State
+from sealing.sector import SectorInput
 
 SECTOR_ID = SearchAttributeKey.for_keyword("SectorId")
 MINER_ID = SearchAttributeKey.for_keyword("MinerId")
@@ -10,3 +14,28 @@ FAILURE_LEVEL = SearchAttributeKey.for_keyword("FailureLevel")
 PARKED = SearchAttributeKey.for_bool("Parked")
 
 ALL = (SECTOR_ID, MINER_ID, SEAL_STATE, SEAL_WORKER, FAILURE_LEVEL, PARKED)
+
+
+def first(task: SectorInput) -> TypedSearchAttributes:
+    """Return what a task that starts is found by."""
+    sector = task.sector
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(SECTOR_ID, str(sector.id)),
+            SearchAttributePair(MINER_ID, f"t0{sector.id.miner}"),
+            SearchAttributePair(SEAL_WORKER, sector.home.worker),
+            SearchAttributePair(SEAL_STATE, task.state.value),
+            SearchAttributePair(PARKED, value=False),
+        ]
+    )
+
+
+def show(state: State, level: str, *, parked: bool) -> None:
+    """Set what the running task is found by. One event of its history."""
+    workflow.upsert_search_attributes(
+        [
+            SEAL_STATE.value_set(state.value),
+            FAILURE_LEVEL.value_set(level) if level else FAILURE_LEVEL.value_unset(),
+            PARKED.value_set(parked),
+        ]
+    )

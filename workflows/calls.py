@@ -6,6 +6,7 @@ died, a manager that is away. What the business counts comes back as a failure w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar, cast
 
@@ -21,11 +22,17 @@ T = TypeVar("T")
 
 QUICK_TIMEOUT = timedelta(seconds=70)
 """A manager call has 30 s of its own, and some steps make two."""
+STOP_WITHIN = timedelta(minutes=1)
+"""How long a pause waits for the machine to stop a job: it must not hold the commands after it."""
 FOREVER = timedelta(days=365)
 """Temporal wants a limit on each try; stages have theirs from configuration, enforced where they run."""
 
 LOCAL_TRIES = RetryPolicy(maximum_attempts=2, initial_interval=timedelta(milliseconds=200))
 PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+
+
+def nobody(_: str) -> None:
+    """Tell nobody that the manager is away."""
 
 
 async def local(activity: str, argument: object, result_type: type[T], summary: str) -> T:
@@ -58,13 +65,16 @@ async def patient(activity: str, argument: object, result_type: type[T], summary
     )
 
 
-async def quick(activity: str, argument: object, result_type: type[T], summary: str) -> T:
-    """Call the manager locally; if it is away, patiently."""
+async def quick(
+    activity: str, argument: object, result_type: type[T], summary: str, on_away: Callable[[str], None] = nobody
+) -> T:
+    """Call the manager locally; if it is away, patiently, and tell ``on_away`` why."""
     try:
         return await local(activity, argument, result_type, summary)
     except FailureError as error:
         if failure_of(error) is not None or is_cancelled_exception(error):
             raise
+        on_away(bounded(str(error.cause or error), 300))
     return await patient(activity, argument, result_type, summary)
 
 
@@ -95,17 +105,39 @@ async def on_machine(  # noqa: PLR0913 - an activity call has that many parts
     )
 
 
-async def run_step(activity: str, where: Place, task: Task) -> Outcome:
+async def at_home(activity: str, task: Task, result_type: type[T], summary: str, within: timedelta | None = None) -> T:
+    """Run an activity on the sector's machine."""
+    queue, heartbeat = task.sector.home.worker, task.settings.heartbeat_timeout
+    return await on_machine(
+        activity, task, result_type, queue=queue, heartbeat=heartbeat, summary=summary, within=within
+    )
+
+
+async def precommit_on_chain(task: Task) -> str:
+    """Return in words where a pre-commit of the sector stands on chain, or nothing if there is none."""
+    return await local("precommit_on_chain", task, str, f"{task.state}: is a pre-commit on chain?")
+
+
+async def look_for_replica(task: Task) -> None:
+    """Look on the machine whether the replica is the one whose commitment the sector has. Raises FailureError."""
+    await at_home("check_replica", task, bool, f"{task.state}: look for the replica after a reset")
+
+
+async def stop_jobs(task: Task) -> None:
+    """End the sector's jobs on its machine, if that answers in time."""
+    await at_home("stop_jobs", task, bool, f"{task.state}: stop the job", STOP_WITHIN)
+
+
+async def run_step(activity: str, where: Place, task: Task, on_away: Callable[[str], None]) -> Outcome:
     """Run a step's activity where it belongs. Raises FailureError."""
     summary = f"{task.state}: {activity}"
     match where:
         case Place.Machine:
-            home, heartbeat = task.sector.home.worker, task.settings.heartbeat_timeout
-            done = await on_machine(activity, task, Outcome, queue=home, heartbeat=heartbeat, summary=summary)
+            done = await at_home(activity, task, Outcome, summary)
         case Place.Chain:
             done = await patient(activity, task, Outcome, summary)
         case Place.Manager:
-            done = await quick(activity, task, Outcome, summary)
+            done = await quick(activity, task, Outcome, summary, on_away)
         case Place.Thread:
             raise ApplicationError(f"{activity} is run by a sealing thread, not by a sector", non_retryable=True)
     return done

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
 
 from sealing.failures import bounded
 from sealing.flow.state import State
@@ -27,8 +28,22 @@ class Kind(StrEnum):
     abort = "abort"
 
 
+FIELDS = {
+    Kind.pause: ("reason", "now"),
+    Kind.resume: ("state", "reason", "force"),
+    Kind.abort: ("reason", "force"),
+}
+"""What the object that comes with each command may hold."""
+FLAGS = ("force", "now")
+
+
 class Refused(Exception):
     """A command that is not carried out; the text says why and what would be accepted."""
+
+
+def refused_update(refusal: Refused) -> ApplicationError:
+    """Return what an update fails with, so that its sender sees the reason."""
+    return ApplicationError(str(refusal), type=Refused.__name__, non_retryable=True)
 
 
 class Command(Frozen):
@@ -38,51 +53,91 @@ class Command(Frozen):
     state: State | None = None
     reason: str = ""
     force: bool = False
+    """Resume: although a pre-commit was sent. Abort: without waiting for the sector's machine."""
+    now: bool = False
+    """Pause: stop the running computation as well."""
 
     @property
     def words(self) -> str:
         """The command as an operator would say it."""
-        return f"{self.kind} {self.state or ''}".strip()
+        flags = [name for name in FLAGS if getattr(self, name)]
+        said = " ".join(filter(None, [self.kind, self.state or "", *flags]))
+        return f"{said}: {self.reason}" if self.reason else said
+
+    def argument(self) -> dict[str, object]:
+        """Return the object that means this command, as a signal's argument."""
+        return self.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
 
 
 class Answer(Frozen):
-    """What became of the last command: its words, and why it was refused, if it was."""
+    """What became of a command: its words, the state that the task was in after it, and why it was refused, if so."""
 
     command: str
+    state: State | None = None
     refused: str | None = None
 
 
 def read(kind: Kind, raw: RawValue | None) -> Command:
-    """Return the command that a payload means: nothing, a JSON string, a JSON object, or plain text.
+    """Return the command that a signal's payload means: nothing, a JSON string, a JSON object, or plain text.
 
     Raises Refused, and nothing else, whatever the payload holds.
     """
+    return _understood(kind, _argument(raw))
+
+
+def read_control(raw: RawValue | None) -> Command:
+    """Return the command that the update ``control`` means: ``"pause"`` or ``{"command": "resume", "state": …}``.
+
+    Raises Refused, and nothing else.
+    """
     argument = _argument(raw)
-    if argument is None:
+    if isinstance(argument, str):
+        argument = {"command": argument}
+    if not isinstance(argument, dict):
+        raise Refused(f'control takes a command, such as {{"command": "resume"}}, not {_shown(argument)}')
+    name = argument.get("command")
+    if not isinstance(name, str) or name not in Kind.__members__:
+        raise Refused(f"there is no command {_shown(name)}; there are {', '.join(Kind)}")
+    rest = {key: value for key, value in argument.items() if key != "command"}
+    return _understood(Kind(name), rest or None)
+
+
+def _understood(kind: Kind, argument: object) -> Command:
+    if argument is None or argument == "":
         return Command(kind=kind)
     if isinstance(argument, str):
         argument = {"state": argument} if kind is Kind.resume else {"reason": argument}
     if not isinstance(argument, dict):
-        raise Refused(f"{kind} takes nothing, a string or an object, not {bounded(repr(argument), 100)}")
-    if unknown := sorted(set(argument) - {"state", "reason", "force"}):
-        raise Refused(
-            f"{kind} does not know {bounded(', '.join(map(str, unknown)), 200)}; it takes state, reason and force"
-        )
-    understood = _command(kind, argument.get("state"), argument.get("reason"))
-    return understood.model_copy(update={"force": argument.get("force") is True})
-
-
-def _command(kind: Kind, state: object, reason: object) -> Command:
+        raise Refused(f"{kind} takes nothing, a string or an object, not {_shown(argument)}")
+    known = FIELDS[kind]
+    if unknown := sorted(set(argument) - set(known)):
+        raise Refused(f"{kind} does not know {bounded(', '.join(map(str, unknown)), 200)}; it takes {', '.join(known)}")
+    flags = {name: _flag(name, argument.get(name)) for name in FLAGS}
+    reason = argument.get("reason")
     words = bounded(str(reason), 500) if reason is not None else ""
-    if state is None or (state == "" and kind is Kind.resume):
-        return Command(kind=kind, reason=words)
-    if kind is not Kind.resume:
-        raise Refused(f"{kind} takes no state")
+    return _to_state(Command(kind=kind, reason=words, **flags), argument.get("state"))
+
+
+def _flag(name: str, value: object) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise Refused(f"{name} is true or false, not {_shown(value)}")
+
+
+def _to_state(command: Command, state: object) -> Command:
+    """Return the command with the state that it names. A resume to the end is an abort."""
+    if state is None or state == "":
+        return command
     if state in ABORT_WORDS:
-        return Command(kind=Kind.abort, reason=words or "resumed to Abort by an operator")
+        reason = command.reason or "resumed to Abort by an operator"
+        return command.model_copy(update={"kind": Kind.abort, "reason": reason})
     if not isinstance(state, str) or state not in State.__members__:
-        raise Refused(f"there is no state {bounded(repr(state), 100)}")
-    return Command(kind=kind, state=State(state), reason=words)
+        raise Refused(f"there is no state {_shown(state)}")
+    return command.model_copy(update={"state": State(state)})
+
+
+def _shown(value: object) -> str:
+    return bounded(repr(value), 200)
 
 
 def _argument(raw: RawValue | None) -> Any:  # noqa: ANN401 - any JSON at all may come

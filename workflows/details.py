@@ -11,13 +11,15 @@ def render(status: Status) -> str:
     sector = status.sector
     rows = [
         ("sector", str(sector.id)),
-        ("state", f"**{status.state}**" + _standing(status)),
+        ("state", f"**{status.state}**, {status.standing}"),
         ("since", status.since.isoformat(timespec="seconds")),
-        ("try", str(status.tries)),
+        ("try", f"{status.tries} of {status.max_tries}" + _next_try(status)),
         ("machine", f"{sector.home.worker} {sector.home.location}"),
     ]
     if status.failure:
         rows.append(("last failure", f"{status.failure.level}: {_cell(status.failure.text)}"))
+    if status.outage:
+        rows.append(("outage", _cell(status.outage)))
     if sector.ticket:
         rows.append(("ticket", f"epoch {sector.ticket.epoch}"))
     if sector.comm_r:
@@ -27,15 +29,15 @@ def render(status: Status) -> str:
     if status.last_command:
         refused = f" refused: {_cell(status.last_command.refused)}" if status.last_command.refused else " carried out"
         rows.append(("last command", f"`{_cell(status.last_command.command)}`{refused}"))
+    if status.halted:
+        rows.append(("can resume to", ", ".join([*status.resumable, "Abort"])))
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
 
 
-def _standing(status: Status) -> str:
-    if status.halted:
-        return ", parked" if status.failure else ", paused"
-    return ", waits before the next try" if status.recovering else ""
+def _next_try(status: Status) -> str:
+    return f", again at {status.next_try.isoformat(timespec='seconds')}" if status.next_try else ""
 
 
 def _cell(text: str) -> str:
     """Keep a text inside its table cell."""
-    return bounded(text, 600).replace("|", "\\|").replace("\n", " ")
+    return bounded(text, 600).replace("|", "\\|").replace("\n", " ").replace("`", "'")

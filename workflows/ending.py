@@ -12,7 +12,7 @@ from temporalio.exceptions import FailureError
 
 from sealing.flow.state import State
 from sealing.sector import Ending, Task
-from workflows.calls import on_machine, quick
+from workflows.calls import at_home, quick
 
 T = TypeVar("T")
 
@@ -22,9 +22,15 @@ CLEAN_UP_WITHIN = timedelta(minutes=5)
 """How long an abort waits for the sector's machine: one that is gone must not hold the end of a task."""
 
 
-async def close(task: Task, ending: Ending) -> None:
-    """Clean up the machine's files and tell the manager, neither waiting for the other."""
-    await asyncio.gather(_clean_up(task), _tell(ending))
+async def close(task: Task, ending: Ending, *, leave_files: bool = False) -> None:
+    """Clean up the machine's files and tell the manager, neither waiting for the other.
+
+    Files that are left go when the sector's thread next looks at its claim.
+    """
+    if leave_files:
+        await _tell(ending)
+    else:
+        await asyncio.gather(_clean_up(task), _tell(ending))
 
 
 async def surely(work: Coroutine[Any, Any, T]) -> T:
@@ -48,16 +54,8 @@ async def _tell(ending: Ending) -> None:
 
 
 async def _clean_up(task: Task) -> None:
-    sector = task.sector
+    within = CLEAN_UP_WITHIN if task.state is State.Aborted else None
     try:
-        await on_machine(
-            CLEAN_UP,
-            task,
-            bool,
-            queue=sector.home.worker,
-            heartbeat=task.settings.heartbeat_timeout,
-            summary=f"{task.state}: {CLEAN_UP}",
-            within=CLEAN_UP_WITHIN if task.state is State.Aborted else None,
-        )
+        await at_home(CLEAN_UP, task, bool, f"{task.state}: {CLEAN_UP}", within)
     except FailureError as error:
-        workflow.logger.warning("the files of %s are left where they are: %s", sector.id, error.cause or error)
+        workflow.logger.warning("the files of %s are left where they are: %s", task.sector.id, error.cause or error)

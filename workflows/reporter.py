@@ -32,6 +32,7 @@ class Reporter:
     def say(self, report: Report) -> asyncio.Task[None]:
         """Report a state that was entered. Returns what ends when the manager has it, or a later one."""
         self._unwatch()
+        self._closing = False
         self._waiting.append(report)
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send())
@@ -94,7 +95,3 @@ class Reporter:
                 workflow.logger.warning(
                     "the manager did not take the report of a parked sector: %s", error.cause or error
                 )
-
-
-def _warn(report: Report, error: FailureError) -> None:
-    workflow.logger.warning("the manager did not take the report of %s: %s", report.next, error.cause or error)

@@ -1,12 +1,15 @@
-"""What the sector workflows share: signals and queries, in front of the machine that runs the flow."""
+"""What the sector workflows share: signals, the update and queries, in front of the machine that runs the flow."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from temporalio import workflow
 from temporalio.common import RawValue
 
+from sealing.failures import bounded
 from sealing.sector import SectorInput, Summary
-from workflows.commands import Answer, Kind, Refused, read
+from workflows.commands import Answer, Kind, Refused, read, read_control, refused_update
 from workflows.machine import Machine
 from workflows.status import Status
 
@@ -24,7 +27,7 @@ class SectorWorkflow:
         finally:
             await workflow.wait_condition(workflow.all_handlers_finished)
 
-    @workflow.signal(description="Run again. Argument: nothing, or the name of the state to go to first.")
+    @workflow.signal(description='Run again. Argument: nothing, or the state to go to first: "TreeDBuilt", "Abort".')
     def resume(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
         """Set a sector going that stands still.
 
@@ -32,7 +35,7 @@ class SectorWorkflow:
         """
         self._take(Kind.resume, argument)
 
-    @workflow.signal(description="Stand still at once; a computation is only let go of. Argument: nothing or a reason.")
+    @workflow.signal(description='Stand still at once; the computation runs on, or ends with {"now": true}.')
     def pause(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
         """Make a running sector stand still."""
         self._take(Kind.pause, argument)
@@ -41,6 +44,34 @@ class SectorWorkflow:
     def abort(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
         """End the task, whatever it is at."""
         self._take(Kind.abort, argument)
+
+    @workflow.signal(dynamic=True)
+    def other(self, name: str, _: Sequence[RawValue]) -> None:
+        """Refuse a signal of any other name, where the sender can see it."""
+        known = ", ".join(Kind)
+        self._machine.refuse(bounded(name, 100), f"there is no signal {bounded(name, 100)!r}; there are {known}")
+
+    @workflow.update(
+        description='The commands with an answer: "pause" or {"command": "resume", "state": "TreeDBuilt"}.'
+    )
+    async def control(self, argument: RawValue = None) -> Answer:  # type: ignore[assignment]
+        """Carry out a command and return what became of it. A refusal fails the update, with the reason."""
+        try:
+            order = self._machine.order(read_control(argument))
+        except Refused as refusal:
+            raise refused_update(refusal) from refusal
+        await workflow.wait_condition(lambda: order.answer is not None)
+        if order.answer is None or order.answer.refused is not None:
+            raise refused_update(Refused((order.answer and order.answer.refused) or ""))
+        return order.answer
+
+    @control.validator
+    def _check_control(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
+        """Refuse what can be refused at once, which leaves no history."""
+        try:
+            self._machine.check(read_control(argument))
+        except Refused as refusal:
+            raise refused_update(refusal) from None
 
     @workflow.query(description="Where the task stands, all that is known of it.")
     def status(self) -> Status:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sealing.failures import Failure
 from sealing.flow.state import State
-from sealing.sector import Sector
+from sealing.sector import Sector, Stay
 from sealing.values import Frozen
 from workflows.commands import Answer
 
@@ -24,6 +24,28 @@ class Status(Frozen):
     """When it entered its state."""
     tries: int
     """Which try of the state's step this is, counted from 1."""
+    max_tries: int
+    """After how many tries a temporary failure becomes permanent."""
+    next_try: datetime | None
+    """When it runs again by itself, while it recovers."""
     failure: Failure | None
+    """What the last try ended in, until the state is left or resumed."""
+    outage: str | None
+    """Why the step waits for the manager, while that is away."""
     sector: Sector
     last_command: Answer | None
+    resumable: tuple[State, ...]
+    """The states that a resume may name now."""
+    stays: tuple[Stay, ...]
+    """The stays in earlier states, the oldest first."""
+
+    @property
+    def standing(self) -> str:
+        """How it stands in one word: parked, paused, recovers, waits for the manager, runs, or its end."""
+        if self.state in {State.Finished, State.Aborted}:
+            return "ended"
+        if self.halted:
+            return "parked" if self.failure else "paused"
+        if self.recovering:
+            return "recovers"
+        return "waits for the manager" if self.outage else "runs"

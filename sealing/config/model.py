@@ -218,6 +218,8 @@ class Policy(Table):
     expired_ticket: Literal["rewind", "park", "abort"] = "rewind"
     ticket_lifetime: Duration = timedelta(hours=24)
     """How long after it was drawn a ticket is worth computing on."""
+    terminated_grace: Duration = timedelta(seconds=60)
+    """How long after a task was terminated in Temporal its files are left alone."""
 
 
 class Contents(Table):

@@ -42,6 +42,7 @@ class Record(Frozen):
     started: float
     pid: int | None = None
     began: int | None = None
+    basis: str = ""
     settled: bool = False
     """The output was taken once: what the stage left is synced and outlives a power cut."""
 

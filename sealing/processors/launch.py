@@ -43,7 +43,7 @@ def begin(check: Check, job: Job[T]) -> Begun:
             return Begun(attached=True, child=Child.found(leader))
         # What was written before a power cut, and not synced, is not what it was.
         whole = record is not None and (record.settled or record.boot == boot)
-        if same and whole and outcome.has_answer(files, job.task):
+        if same and whole and outcome.found_answer(files, job.task) is not None:
             return Begun(attached=True)
         _make_way(files, keep=same)
         again = same and record is not None and record.boot == boot and not files.output.exists()
@@ -77,6 +77,7 @@ def _start(job: Job[T], mark: str, start: Start) -> Child:
     files = job.files
     for ref in job.task.inputs():
         _check_input(ref)
+    _check_basis(job)
     job.prepare(start)
     files.output.unlink(missing_ok=True)
     durable.write(files.task, json.dumps(job.task.wire()).encode())
@@ -90,6 +91,7 @@ def _start(job: Job[T], mark: str, start: Start) -> Child:
             round=job.round,
             fingerprint=mark,
             boot=processes.boot_id(),
+            basis=job.basis,
             started=time.time(),
         )
         files.note(record)
@@ -154,3 +156,16 @@ def _check_input(ref: FileRef) -> None:
     if found != ref:
         what = "is gone" if found is None else "is not what that stage wrote"
         raise Permanent(f"the output of an earlier stage, {ref.path}, {what}: resume to the state before that stage")
+
+
+def _check_basis(job: Job[T]) -> None:
+    """Refuse to work on files that were made for another ticket: after a reset of the workflow they may be here."""
+    before = job.task.follows
+    if before is None:
+        return
+    record = JobFolder.at(job.folder.with_name(before)).record()
+    if record is not None and record.basis != job.basis:
+        raise Permanent(
+            f"the files that {before} left here were made for another ticket than this task's: "
+            f"{job.task.stage} would spoil the sector; resume to the state before {before}"
+        )

@@ -58,15 +58,13 @@ def read_answer(folder: JobFolder, task: StageTask[T], end: End) -> T:
     raise Temporary(f"{task.stage} failed: {bounded(message)}")
 
 
-def has_answer(folder: JobFolder, task: StageTask[T]) -> bool:
-    """Tell whether there is an output that is an answer and not a failure."""
+def found_answer(folder: JobFolder, task: StageTask[T]) -> T | None:
+    """Return the answer in the job's output, or None where there is no output, or a failure in it."""
     try:
         message, output = _open(folder.output.read_bytes())
-        if message is None:
-            task.read(output)
+        return task.read(output) if message is None else None
     except (FileNotFoundError, ValueError):
-        return False
-    return message is None
+        return None
 
 
 def cannot_start(program: str, error: OSError) -> LeveledFailure:

@@ -41,6 +41,8 @@ class Job(Generic[T]):
     the stage's name. ``env`` replaces the worker's own environment. ``time_limit`` in seconds counts from the start of
     the process, whoever started it.
 
+    ``basis`` stands for what the sector's files depend on beside the task: the ticket.
+
     ``prepare`` puts the files right, right before each start and only then. ``settle`` makes what the stage left
     durable, once, before the output is first given out. Both run in a thread and may be repeated after a crash.
     """
@@ -49,6 +51,7 @@ class Job(Generic[T]):
     argv: tuple[str, ...]
     task: StageTask[T]
     round: int
+    basis: str = ""
     env: Mapping[str, str] | None = None
     time_limit: float | None = None
     prepare: Callable[[Start], None] = nothing
@@ -60,9 +63,15 @@ class Job(Generic[T]):
         return JobFolder.at(self.folder)
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of all that the output depends on: stage, task, the content of its inputs, and round."""
+        """Return the SHA-256 of all that the output depends on: stage, task, its inputs' content, basis, round."""
         inputs = [ref.sha256 for ref in self.task.inputs()]
-        parts = {"stage": self.task.stage, "task": self.task.wire(), "inputs": inputs, "round": self.round}
+        parts = {
+            "stage": self.task.stage,
+            "task": self.task.wire(),
+            "inputs": inputs,
+            "basis": self.basis,
+            "round": self.round,
+        }
         return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def command(self) -> list[str]:

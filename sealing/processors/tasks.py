@@ -69,6 +69,8 @@ class StageTask(Frozen, Generic[T]):
 
     stage: ClassVar[str]
     answer: ClassVar[TypeAdapter[Any]]
+    follows: ClassVar[str | None] = None
+    """The stage whose files, beside its output, it works on."""
 
     def wire(self) -> dict[str, Any]:
         """Return the task as the processor gets it."""
@@ -155,6 +157,7 @@ class Pc2(StageTask[Commitments]):
     """Encode the sealed file in place and build its trees."""
 
     stage = "pc2"
+    follows = "pc1"
     answer = TypeAdapter(Commitments)
 
     pc1out: Output
@@ -180,6 +183,7 @@ class SyntheticProofs(Replica, StageTask[Literal[True]]):
     """Make the synthetic vanilla proofs, a file in the cache, while the layers are there."""
 
     stage = "synthetic_proofs"
+    follows = "pc2"
     answer = TypeAdapter(Literal[True])
 
 
@@ -198,6 +202,7 @@ class C1(Replica, StageTask[VanillaProofs]):
     """Make the vanilla proofs for the seed."""
 
     stage = "c1"
+    follows = "pc2"
     answer = TypeAdapter(VanillaProofs)
 
     seed: Bytes32

@@ -86,6 +86,11 @@ class SectorFiles:
         )
 
 
+def quarantine(location: str | Path, sector: SectorId, stamp: str) -> Path:
+    """Return the folder for the files of a task that others ended; ``stamp`` says when."""
+    return Path(location) / "quarantine" / f"{sector}-{stamp}"
+
+
 TREE_D = "sc-02-data-tree-d.dat"
 P_AUX = "p_aux"
 T_AUX = "t_aux"

@@ -109,6 +109,34 @@ async def remove_sector(files: SectorFiles) -> None:
     await in_thread(_remove, files)
 
 
+async def quarantine_sector(files: SectorFiles, folder: Path, why: str) -> None:
+    """End the sector's jobs and move all its files into ``folder``, with ``why`` beside them. May be repeated.
+
+    Temporary if a file cannot be moved.
+    """
+    await in_thread(_quarantine, files, folder, why)
+
+
+def _quarantine(check: Check, files: SectorFiles, folder: Path, why: str) -> None:
+    if not files.root.is_dir():
+        return
+    with locks.alone(files.jobs / STARTING, check):
+        for job in job_folders(files.jobs):
+            job.halt()
+        durable.write(folder / "why.txt", why.encode())
+        try:
+            for path in files.all():
+                target = folder / path.parent.name / path.name
+                target.parent.mkdir(exist_ok=True)
+                if target.exists() and path == files.jobs:
+                    durable.remove(path)  # an earlier try moved the jobs; here is but the lock of this one
+                elif path.exists():
+                    path.rename(target)
+        except OSError as error:
+            raise Temporary(f"files of {files.name} cannot be moved to {folder}: {error}; move them by hand") from error
+        durable.sync(folder)
+
+
 def _remove(check: Check, files: SectorFiles) -> None:
     if not files.root.is_dir():
         return

@@ -1,0 +1,146 @@
+"""What is left of a task that was terminated, or aborted while this machine was away.
+
+Removed is only what Temporal positively says has ended. Of a terminated task the files go into quarantine where a
+pre-commit may be on chain, for then they may be the only replica that matches it.
+
+Dies here: every part may be repeated, and the claim, by which all this is found, goes last.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.exceptions import ApplicationError, TemporalError, TerminatedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.reporting import tell_aborted
+from sealing.failures import Outage, Wait, bounded
+from sealing.flow.registry import FLOWS
+from sealing.flow.state import State
+from sealing.manager.client import Manager
+from sealing.sector import Sector
+from sealing.stores import local
+from sealing.stores.claim import Claim, remove_claim
+from sealing.stores.layout import quarantine
+from sealing.values import Frozen
+
+log = logging.getLogger(__name__)
+
+LOST_PAUSE = 60.0
+"""Seconds until a claim that nobody knows is looked at again."""
+QUERY_WITHIN = timedelta(seconds=10)
+
+
+class Known(Frozen):
+    """What is looked at of the status of a task that was terminated."""
+
+    state: State
+    sector: Sector
+
+
+@dataclass(frozen=True)
+class LeftOvers:
+    """Clears up on one machine."""
+
+    client: Client
+    manager: Manager
+    stop: Callable[[Sector], Awaitable[None]]
+    """Ends what the worker does for a sector, and its jobs."""
+    grace: timedelta
+    """How long after a termination nothing is touched: it may be a mistake, or half of a reset."""
+
+    async def clear(self, claim: Claim) -> bool:
+        """Clear what is left of the claimed task if it has ended, and return whether it has.
+
+        Wait within the grace, and where Temporal does not know a task that has begun.
+        """
+        ended = await self._ended(claim)
+        if ended is None:
+            return False
+        sector = claim.task.sector
+        reason = await self._unusual_end(ended)
+        if reason is None:
+            await self.stop(sector)
+            await local.remove_sector(sector.files)
+        else:
+            self._refuse_early(claim, ended, reason)
+            await self._clear_unusual(claim, ended, reason)
+        remove_claim(sector.home.location)
+        return True
+
+    async def _ended(self, claim: Claim) -> WorkflowExecutionDescription | None:
+        """Return the task's last run if Temporal says that it has ended. Not found is not ended."""
+        try:
+            found = await self.client.get_workflow_handle(claim.task.workflow_id).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                _refuse_started(claim)
+                return None
+            raise Outage(f"Temporal does not answer about {claim.task.workflow_id}: {error}") from error
+        return None if found.status is WorkflowExecutionStatus.RUNNING else found
+
+    async def _unusual_end(self, ended: WorkflowExecutionDescription) -> str | None:
+        """Return in words how a task has ended that did not end itself; None: finished or aborted, as it should."""
+        if ended.status is WorkflowExecutionStatus.COMPLETED:
+            return None
+        try:
+            await self.client.get_workflow_handle(ended.id, run_id=ended.run_id).result()
+        except WorkflowFailureError as failure:
+            cause = failure.cause
+            if isinstance(cause, ApplicationError) and cause.type == State.Aborted:
+                return None
+            said = "terminated in Temporal" if isinstance(cause, TerminatedError) else "ended in Temporal"
+            return bounded(f"{said}: {cause}", 500)
+        except RPCError as error:
+            raise Outage(f"Temporal does not answer about {ended.id}: {error}") from error
+        return None
+
+    def _refuse_early(self, claim: Claim, ended: WorkflowExecutionDescription, reason: str) -> None:
+        closed = ended.close_time or datetime.now(UTC)
+        left = (closed + self.grace).timestamp() - time.time()
+        if left > 0:
+            raise Wait(f"{claim.task.workflow_id} was {reason}; its files are cleared in {left:.0f} s", left)
+
+    async def _clear_unusual(self, claim: Claim, ended: WorkflowExecutionDescription, reason: str) -> None:
+        sector = claim.task.sector
+        await self.stop(sector)
+        if await self._may_be_on_chain(claim, ended):
+            stamp = (ended.close_time or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+            folder = quarantine(sector.home.location, sector.id, stamp)
+            await local.quarantine_sector(sector.files, folder, f"{claim.task.workflow_id} was {reason}\n")
+            log.warning("%s was %s; a pre-commit may be on chain: its files are in %s", sector.id, reason, folder)
+        else:
+            await local.remove_sector(sector.files)
+            log.warning("%s was %s; nothing of it is on chain: its files are removed", sector.id, reason)
+        await tell_aborted(self.manager, sector.id, reason, activity.info().attempt)
+
+    async def _may_be_on_chain(self, claim: Claim, ended: WorkflowExecutionDescription) -> bool:
+        """Tell whether something may have been sent. What the closed workflow does not tell counts as sent."""
+        flow = FLOWS[claim.task.flow, claim.task.flow_version]
+        handle = self.client.get_workflow_handle(ended.id, run_id=ended.run_id)
+        try:
+            known: Known = await handle.query("status", result_type=Known, rpc_timeout=QUERY_WITHIN)
+        except (TemporalError, ValueError) as error:
+            log.warning("%s does not tell its status, so it may have been sent: %s", ended.id, error)
+            return True
+        sends = [step.sends for step in flow.rows.values() if step.sends]
+        sent = any(getattr(known.sector, field) is not None for field in sends)
+        at = flow.rows.get(known.state)
+        return sent or (at is not None and at.sends is not None)
+
+
+def _refuse_started(claim: Claim) -> None:
+    """Hold a claim whose task Temporal does not know although it has begun: starting anew would wipe its files."""
+    sector = claim.task.sector
+    if begun := [str(path) for path in sector.files.all() if path.exists()]:
+        raise Wait(
+            f"{sector.id} has files here ({begun[0]}) and Temporal does not know {claim.task.workflow_id}: "
+            "nothing is touched until that is cleared up",
+            LOST_PAUSE,
+        )
