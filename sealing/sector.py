@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Literal
 
 from sealing.failures import Failure
@@ -173,6 +175,12 @@ class ThreadInput(Frozen):
     """It asks for no sector until it is resumed."""
     drained: bool = False
     """Its machine takes no new sectors until it is undrained."""
+
+
+def thread_id(worker: str, location: Path) -> str:
+    """Return a thread's workflow id. The location makes it, so that reordering the file moves no thread."""
+    digest = hashlib.sha256(str(location.resolve()).encode()).hexdigest()[:8]
+    return f"thread-{worker}-{location.name}-{digest}"
 
 
 class Allocation(Frozen):

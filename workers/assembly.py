@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +29,7 @@ from sealing.config import Config
 from sealing.manager.client import Manager
 from sealing.processors.admission import Admission
 from sealing.processors.job import running_jobs
-from sealing.sector import ThreadInput
+from sealing.sector import ThreadInput, thread_id
 from workers.connection import connect, ensure_attributes
 from workers.programs import Programs
 from workflows.sealer import Sealer
@@ -194,9 +193,3 @@ async def start_threads(config: Config, client: Client) -> Mapping[str, str]:
             static_summary=f"thread {index} of {config.worker.name}: {thread.location}",
         )
     return started
-
-
-def thread_id(worker: str, location: Path) -> str:
-    """Return a thread's workflow id. The location makes it, so that reordering the file moves no thread."""
-    digest = hashlib.sha256(str(location.resolve()).encode()).hexdigest()[:8]
-    return f"thread-{worker}-{location.name}-{digest}"

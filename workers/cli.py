@@ -1,4 +1,4 @@
-"""The command ``sealflow``. Heavy imports wait until a command needs them, so that ``--help`` is quick."""
+"""The command ``sealflow``. What only one command needs, and is slow to import, is imported there."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any
 
 import click
 
-FAILED = 1
-"""Exit status of a command that was refused or failed; wrong usage is 2, click's own."""
+from workers.operate import threads
+from workers.operate.running import FAILED, fail
+from workers.operate.sectors import sector
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +40,7 @@ def flow(name: str, form: str) -> None:
 @click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, help="The worker's TOML file.")
 @click.pass_context
 def worker(context: click.Context, file: Path) -> None:
-    """Run this machine's worker."""
+    """Run this machine's worker, and command its threads."""
     context.obj = file
 
 
@@ -62,6 +63,10 @@ def run_worker_command(file: Path, wait: float) -> None:
         until_stopped(lambda stop: run_worker(config, stop, wait))
     except (ConfigError, StartError, ProgramMissingError) as error:
         fail(str(error))
+
+
+threads.add_to(worker)
+cli.add_command(sector)
 
 
 @cli.group()
@@ -121,12 +126,6 @@ def until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, Any]]) -> 
         return await main(stop)
 
     return asyncio.run(run())
-
-
-def fail(why: str) -> None:
-    """Say on stderr why the command failed, and end with status 1."""
-    click.echo(f"sealflow: {why}", err=True)
-    sys.exit(FAILED)
 
 
 def main() -> None:

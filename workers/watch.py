@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,8 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 
 from workflows import attributes
 
+AT_ONCE = 50
+"""Descriptions that are asked for at once."""
 SECTORS = "WorkflowType IN ('Sealer', 'SnapUp')"
 
 
@@ -25,10 +28,21 @@ class SectorView:
     status: str
     parked: bool
     level: str
+    worker: str
+    began: datetime
     seconds: float
     """Since the task began, to now or to its end."""
     doing: str
     """What its step is at, in words."""
+
+    @property
+    def standing(self) -> str:
+        """How it stands in one word: parked, paused, runs, or its end."""
+        if self.closed:
+            return self.status.lower()
+        if self.parked:
+            return "parked" if self.level else "paused"
+        return "runs"
 
     @property
     def closed(self) -> bool:
@@ -38,14 +52,19 @@ class SectorView:
 
 async def look(client: Client, query: str = SECTORS) -> list[SectorView]:
     """Return the sectors that a visibility query finds, in the order in which they began."""
-    found = [
-        await client.get_workflow_handle(execution.id, run_id=execution.run_id).describe()
-        async for execution in client.list_workflows(query)
-    ]
-    return [_view(one) for one in sorted(found, key=lambda one: one.start_time)]
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(workflow_id: str, run_id: str | None) -> SectorView:
+        async with turn:
+            return see(await client.get_workflow_handle(workflow_id, run_id=run_id).describe())
+
+    found = [(execution.id, execution.run_id) async for execution in client.list_workflows(query)]
+    views = await asyncio.gather(*(one(*each) for each in found))
+    return sorted(views, key=lambda view: view.began)
 
 
-def _view(found: WorkflowExecutionDescription) -> SectorView:
+def see(found: WorkflowExecutionDescription) -> SectorView:
+    """Return a task as its description shows it."""
     shown = found.typed_search_attributes
     parked = shown.get(attributes.PARKED, default=False)
     pending = list(found.raw_description.pending_activities)
@@ -58,6 +77,8 @@ def _view(found: WorkflowExecutionDescription) -> SectorView:
         status=found.status.name if found.status else "?",
         parked=parked,
         level=shown.get(attributes.FAILURE_LEVEL, default=""),
+        worker=shown.get(attributes.SEAL_WORKER, default=""),
+        began=found.start_time,
         seconds=(end - found.start_time).total_seconds(),
         doing="stands still" if parked else "; ".join(filter(None, map(_doing, pending))),
     )

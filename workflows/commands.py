@@ -41,9 +41,9 @@ class Refused(Exception):
     """A command that is not carried out; the text says why and what would be accepted."""
 
 
-def refused_update(refusal: Refused) -> ApplicationError:
+def refused_update(why: str) -> ApplicationError:
     """Return what an update fails with, so that its sender sees the reason."""
-    return ApplicationError(str(refusal), type=Refused.__name__, non_retryable=True)
+    return ApplicationError(why, type=Refused.__name__, non_retryable=True)
 
 
 class Command(Frozen):
@@ -67,6 +67,10 @@ class Command(Frozen):
     def argument(self) -> dict[str, object]:
         """Return the object that means this command, as a signal's argument."""
         return self.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
+
+
+class NoSuchState(Refused):
+    """A state that no flow has."""
 
 
 class Answer(Frozen):
@@ -132,7 +136,7 @@ def _to_state(command: Command, state: object) -> Command:
         reason = command.reason or "resumed to Abort by an operator"
         return command.model_copy(update={"kind": Kind.abort, "reason": reason})
     if not isinstance(state, str) or state not in State.__members__:
-        raise Refused(f"there is no state {_shown(state)}")
+        raise NoSuchState(f"there is no state {_shown(state)}")
     return command.model_copy(update={"state": State(state)})
 
 

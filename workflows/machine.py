@@ -22,7 +22,7 @@ from sealing.sector import Ending, Memory, Outcome, Report, SectorInput, Stay, S
 from sealing.values import UNKNOWN, Submission
 from workflows import attributes
 from workflows.calls import failure_of, look_for_replica, precommit_on_chain, run_step, stop_jobs
-from workflows.commands import Answer, Command, Kind, Refused
+from workflows.commands import Answer, Command, Kind, NoSuchState, Refused
 from workflows.details import render
 from workflows.ending import close, surely
 from workflows.orders import Order, Orders, Standing
@@ -78,6 +78,12 @@ class Machine:
         """Raise Refused for what would be refused, unless commands before it may still change that."""
         if not self._orders:
             self._standing().check(command)
+
+    def explain(self, refusal: Refused) -> str:
+        """Return why a command was refused; of a state that nobody knows, also which would be accepted now."""
+        if not isinstance(refusal, NoSuchState):
+            return str(refusal)
+        return f"{refusal}; possible now: {', '.join([*self._standing().resumable(), 'Abort'])}"
 
     def refuse(self, command: str, why: str) -> Answer:
         """Leave the sector as it is and show why a command was refused."""

@@ -59,10 +59,10 @@ class SectorWorkflow:
         try:
             order = self._machine.order(read_control(argument))
         except Refused as refusal:
-            raise refused_update(refusal) from refusal
+            raise refused_update(self._machine.explain(refusal)) from refusal
         await workflow.wait_condition(lambda: order.answer is not None)
         if order.answer is None or order.answer.refused is not None:
-            raise refused_update(Refused((order.answer and order.answer.refused) or ""))
+            raise refused_update((order.answer and order.answer.refused) or "")
         return order.answer
 
     @control.validator
@@ -71,7 +71,7 @@ class SectorWorkflow:
         try:
             self._machine.check(read_control(argument))
         except Refused as refusal:
-            raise refused_update(refusal) from None
+            raise refused_update(self._machine.explain(refusal)) from None
 
     @workflow.query(description="Where the task stands, all that is known of it.")
     def status(self) -> Status:
@@ -87,4 +87,4 @@ class SectorWorkflow:
         try:
             self._machine.order(read(kind, argument))
         except Refused as refusal:
-            self._machine.refuse(kind.value, str(refusal))
+            self._machine.refuse(kind.value, self._machine.explain(refusal))

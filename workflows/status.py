@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sealing.failures import Failure
 from sealing.flow.state import State
@@ -38,6 +38,16 @@ class Status(Frozen):
     """The states that a resume may name now."""
     stays: tuple[Stay, ...]
     """The stays in earlier states, the oldest first."""
+
+    def stay_now(self) -> Stay:
+        """Return the stay that has not ended yet."""
+        return Stay(
+            state=self.state,
+            entered=self.since,
+            seconds=(datetime.now(UTC) - self.since).total_seconds(),
+            tries=self.tries,
+            failure=self.failure.text if self.failure else "",
+        )
 
     @property
     def standing(self) -> str:

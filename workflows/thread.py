@@ -118,7 +118,7 @@ class SealingThread:
         try:
             self._answer = await self._obey(read_control(argument))
         except Refused as refusal:
-            raise refused_update(refusal) from None
+            raise refused_update(str(refusal)) from None
         return self._answer
 
     @control.validator
@@ -128,7 +128,7 @@ class SealingThread:
             if self._sector is None:
                 self._check_idle(command)
         except Refused as refusal:
-            raise refused_update(refusal) from None
+            raise refused_update(str(refusal)) from None
 
     @workflow.query(description="Where the thread stands.")
     def status(self) -> ThreadStatus:

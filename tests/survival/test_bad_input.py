@@ -12,9 +12,9 @@ from temporalio.client import Client, WorkflowFailureError
 from sealing.failures import Level
 from sealing.flow.state import State
 from sealing.processors.programs import SIMULATED
+from sealing.sector import thread_id
 from tests.survival.program import program
 from tests.world.plant import Plant, plant, working
-from workers.assembly import thread_id
 
 pytestmark = pytest.mark.server
 

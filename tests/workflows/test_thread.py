@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from sealing.sector import thread_id
 from tests.workflows.histories import keep
 from tests.world.plant import Plant, plant, working
-from workers.assembly import thread_id
 
 pytestmark = pytest.mark.server
 
