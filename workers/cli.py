@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from workers.doctor.command import doctor
+
 FAILED = 1
 """Exit status of a command that was refused or failed; wrong usage is 2, click's own."""
 
@@ -108,6 +110,9 @@ def demo(sectors: int, data: Path, *, keep: bool, synthetic: bool, processor: st
     except (DemoError, ProgramMissingError) as error:
         fail(str(error))
     sys.exit(0 if done else FAILED)
+
+
+cli.add_command(doctor)
 
 
 def until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401
