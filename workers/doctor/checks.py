@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
 
 from sealing.failures import describe
-
-T = TypeVar("T")
 
 LIMIT = 6.0
 """Seconds that a check may take."""
@@ -84,19 +79,3 @@ async def _run(check: Check, limit: float) -> Finding:
     except Exception as error:  # noqa: BLE001 - a check that breaks is a finding too, and must not take the others along
         answer = wrong(f"could not be checked: {describe(error)}", "put right what it says, then run this again")
     return Finding(check.name, answer)
-
-
-async def aside(work: Callable[[], T]) -> T:
-    """Do ``work``, which may hang for ever on a dead mount, in a thread that nothing waits for at the end."""
-    done: Future[T] = Future()
-    # From here on it cannot be cancelled, so that the thread may always leave its result.
-    done.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the result is awaited
-            done.set_exception(error)
-
-    threading.Thread(target=run, name="doctor", daemon=True).start()
-    return await asyncio.wrap_future(done)

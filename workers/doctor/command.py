@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
     from workers.doctor.checks import Finding
 
 COLOURS = {"ok": "green", "warning": "yellow", "WRONG": "red"}
+
+THREADS = 64
+"""Folders that may hang at once, and the others are still looked at."""
+
+
+class Unwaited(ThreadPoolExecutor):
+    """Threads that the end does not wait for: one may hang on a dead mount or a name server, and is late for ever."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        """Let go of the threads."""
+        super().shutdown(wait=False, cancel_futures=True)
 
 
 @click.command()
@@ -28,7 +40,11 @@ def doctor(file: Path | None, *, as_json: bool) -> None:
     from workers.doctor.checks import Level  # noqa: PLC0415
     from workers.doctor.examination import examine  # noqa: PLC0415
 
-    findings = asyncio.run(examine(file))
+    async def run() -> list[Finding]:
+        asyncio.get_running_loop().set_default_executor(Unwaited(THREADS))
+        return await examine(file)
+
+    findings = asyncio.run(run())
     click.echo(json.dumps(as_values(findings), indent=2) if as_json else as_lines(findings))
     sys.exit(any(finding.answer.level is Level.WRONG for finding in findings))
 

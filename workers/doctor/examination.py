@@ -11,7 +11,7 @@ from sealing.config import Config, ConfigError, Processors, Temporal, load
 from sealing.proofs import SECTOR_SIZES
 from sealing.stores.layout import space_needed
 from workers.doctor import machine, manager, programs
-from workers.doctor.checks import CALL_LIMIT, Answer, Check, Finding, aside, ok, run_all, warning, wrong
+from workers.doctor.checks import CALL_LIMIT, Answer, Check, Finding, ok, run_all, warning, wrong
 from workers.doctor.server import Server
 
 
@@ -30,7 +30,7 @@ async def _tables(file: Path) -> Config | None:
     """Return the configuration without a look at its folders, so that each can be told apart; None if it is wrong."""
     # Whatever is wrong with the file is told by the check of the configuration.
     with contextlib.suppress(Exception):
-        return await asyncio.wait_for(aside(lambda: load(file, places=False)), CALL_LIMIT)
+        return await asyncio.wait_for(asyncio.to_thread(load, file, places=False), CALL_LIMIT)
     return None
 
 
@@ -71,7 +71,7 @@ def _sizes(config: Config) -> tuple[str, ...]:
 
 async def _configuration(file: Path) -> Answer:
     try:
-        config = await aside(lambda: load(file))
+        config = await asyncio.to_thread(load, file)
     except ConfigError as error:
         problems = "; ".join(map(str, error.problems))
         return wrong(f"{file}: {problems}", f"correct {file}")

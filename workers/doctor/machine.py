@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import shlex
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 from sealing.config import Attached
 from sealing.config.places import folder_problem
 from sealing.units import size_text
-from workers.doctor.checks import Answer, aside, ok, warning, wrong
+from workers.doctor.checks import Answer, ok, warning, wrong
 
 OPEN_FILES = 8192
 """Files that a worker and its jobs may need at once."""
@@ -18,13 +19,13 @@ OPEN_FILES = 8192
 
 async def location(folder: Path) -> Answer:
     """Look at a thread's location."""
-    return await aside(lambda: _look(folder, writable=True, needed=0))
+    return await asyncio.to_thread(_look, folder, writable=True, needed=0)
 
 
 async def store(attached: Attached, needed: int) -> Answer:
     """Look at a store; ``needed`` is the bytes that one more sector takes, 0 where that is not known."""
     writable = not attached.readonly
-    return await aside(lambda: _look(attached.location, writable=writable, needed=needed if writable else 0))
+    return await asyncio.to_thread(_look, attached.location, writable=writable, needed=needed if writable else 0)
 
 
 def _look(folder: Path, *, writable: bool, needed: int) -> Answer:

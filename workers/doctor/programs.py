@@ -18,7 +18,7 @@ from sealing.config import SIMULATED, STAGES, Processors
 from sealing.failures import bounded
 from sealing.processors.parameters import parameters_command
 from sealing.proofs import SECTOR_SIZES
-from workers.doctor.checks import Answer, Check, aside, ok, warning, wrong
+from workers.doctor.checks import Answer, Check, ok, warning, wrong
 
 FETCHED = frozenset({"32GiB", "64GiB"})
 """Sizes whose parameters come from the network's trusted setup; those of the others are made here."""
@@ -56,7 +56,7 @@ async def own(program: str | None) -> Answer:
             f"{SIMULATED}: nothing is computed, no sector is real", "remove [processors] program, except in a test"
         )
     try:
-        path = await aside(lambda: find_processor(program))
+        path = await asyncio.to_thread(find_processor, program)
     except ProgramMissingError as error:
         what, _, remedy = str(error).rpartition("; ")
         return wrong(what, remedy)
@@ -65,7 +65,7 @@ async def own(program: str | None) -> Answer:
 
 async def configured(program: str) -> Answer:
     """Look at a program that the configuration names for stages; only ours is asked for its version."""
-    found = await aside(lambda: shutil.which(program))
+    found = await asyncio.to_thread(shutil.which, program)
     if found is None:
         return wrong(f"{program} is no program that this user can run", "correct its bin, or: chmod +x it")
     return await _versioned(Path(found)) if Path(found).name == PROCESSOR else ok(found)
@@ -88,7 +88,7 @@ async def parameters(processors: Processors, sizes: Sequence[str]) -> Answer:
     if (others := processors.of("c2")) and others[0].bin is not None:
         return ok(f"c2 is run by {others[0].bin}: its parameters are its own")
     try:
-        path = await aside(lambda: find_processor(processors.program))
+        path = await asyncio.to_thread(find_processor, processors.program)
     except ProgramMissingError:
         return warning("not checked: there is no processor", "put right processor first")
     asked = sizes or tuple(SECTOR_SIZES)
@@ -136,7 +136,8 @@ async def _run(argv: Sequence[str], env: Mapping[str, str] | None = None) -> tup
     try:
         said, _ = await process.communicate()
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         status = await process.wait()
     return status, bounded(" ".join(said.decode(errors="replace").split()), SAID_LIMIT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 from datetime import timedelta
 
@@ -44,9 +45,8 @@ class Server:
         try:
             client = await self._client()
         except (StartError, TimeoutError) as error:
-            why = bounded(str(error.__cause__ or f"nothing within {CALL_LIMIT:g} s"), REASON_LIMIT)
             return wrong(
-                f"{address} does not answer: {why}",
+                f"{address} does not answer: {_reason(error)}",
                 "start Temporal there (on one machine: temporal server start-dev), or correct [temporal] address",
             )
         info = await client.workflow_service.get_system_info(
@@ -107,12 +107,10 @@ class Server:
 
     def _creation(self, other: list[str], missing: list[str]) -> str:
         """Return the commands that put the attributes right: those of another type must go first."""
-        commands = []
-        if other:
-            names = [word for name in other for word in ("--name", name)]
-            commands.append(self._command("search-attribute", "remove", *names, "--yes"))
-        typed = [word for name in (*other, *missing) for word in ("--name", name, "--type", ATTRIBUTE_TYPES[name])]
-        return " && ".join([*commands, self._command("search-attribute", "create", *typed)])
+        argvs = [["remove", *(word for name in other for word in ("--name", name)), "--yes"]] if other else []
+        # One each: of several names with one type, the command (1.5.1) adds the first and says that it added all.
+        argvs += [["create", "--name", name, "--type", ATTRIBUTE_TYPES[name]] for name in (*other, *missing)]
+        return " && ".join(self._command("search-attribute", *argv) for argv in argvs)
 
     async def _client(self) -> Client:
         """Return the connection. Raises StartError or TimeoutError."""
@@ -139,6 +137,15 @@ class Server:
 def _indexed(kind: str) -> str:
     """Return the server's name of a type that the ``temporal`` command names ``kind``."""
     return f"INDEXED_VALUE_TYPE_{kind.upper()}"
+
+
+def _reason(error: Exception) -> str:
+    """Return why there is no connection, in the words of the system where the SDK quotes them."""
+    if isinstance(error, TimeoutError):
+        return f"nothing came within {CALL_LIMIT:g} s"
+    text = str(error.__cause__ or error)
+    quoted = re.findall(r'message: "([^"]+)"', text)
+    return quoted[-1] if quoted else bounded(text, REASON_LIMIT)
 
 
 def _unreached() -> Answer:
