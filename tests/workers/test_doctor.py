@@ -210,7 +210,7 @@ async def test_a_namespace_that_is_not_there(built: Plant) -> None:
     assert found["namespace"].level is Level.WRONG
     assert name in found["namespace"].text
     assert found["search attributes"].level is Level.WARNING
-    await shell((found["namespace"].remedy or "").partition(", or")[0])
+    await shell((found["namespace"].remedy or "").partition("or: ")[2])
     await built.until(lambda: _ok(built, "namespace"), "the namespace to be there")
 
 

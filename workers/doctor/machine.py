@@ -32,7 +32,7 @@ def _look(folder: Path, *, writable: bool, needed: int) -> Answer:
     if problem := folder_problem(folder, writable=writable):
         what, _, remedy = problem.partition("; ")
         if not folder.exists():
-            remedy = f"mount its disk, or: mkdir -p {shlex.quote(str(folder))}; or correct the path"
+            remedy = f"mount its disk, correct the path, or: mkdir -p {shlex.quote(str(folder))}"
         return wrong(f"{folder} {what}", remedy)
     free = shutil.disk_usage(folder).free
     text = f"{folder}, {size_text(free)} free" + ("" if writable else ", readonly")

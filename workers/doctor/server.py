@@ -68,7 +68,7 @@ class Server:
                 raise
             return wrong(
                 f"there is no namespace {name}",
-                f"{self._command('namespace', 'create', '--retention', f'{days}d')}, or correct [temporal] namespace",
+                f"correct [temporal] namespace, or: {self._command('namespace', 'create', '--retention', f'{days}d')}",
             )
         kept = found.config.workflow_execution_retention_ttl.ToTimedelta()
         if kept < RETENTION:
