@@ -33,6 +33,9 @@ _BYTES = {
 }
 """Bytes of each unit, in lower case: kB is 1000 bytes, KiB 1024."""
 
+STEP = 1024
+"""A binary unit of size is so many of the one below."""
+
 _PART = re.compile(r"\s*([0-9]+)\s*([A-Za-zµ]+)\s*")
 _SIZE = re.compile(r"\s*([0-9]+)(?:\.([0-9]+))?\s*([A-Za-z]*)\s*")
 
@@ -78,3 +81,13 @@ def parse_size(text: str) -> int:
         msg = "is no whole number of bytes"
         raise ValueError(msg)
     return int(size)
+
+
+def size_text(count: int) -> str:
+    """Return bytes as people read them: of the largest unit that leaves at least 1, one digit after the point."""
+    size, units = float(count), iter(("KiB", "MiB", "GiB", "TiB", "PiB"))
+    shown = f"{count} B"
+    while size >= STEP and (unit := next(units, None)):
+        size /= STEP
+        shown = f"{size:.1f} {unit}"
+    return shown

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from workers.doctor.command import doctor
 from workers.operate import threads
 from workers.operate.running import FAILED, fail
 from workers.operate.sectors import sector
@@ -113,6 +114,9 @@ def demo(sectors: int, data: Path, *, keep: bool, synthetic: bool, processor: st
     except (DemoError, ProgramMissingError) as error:
         fail(str(error))
     sys.exit(0 if done else FAILED)
+
+
+cli.add_command(doctor)
 
 
 def until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401

@@ -63,7 +63,7 @@ def _threads(raw: dict[str, Any]) -> Iterator[Finding]:
         if folder is None:
             continue
         finding = partial(Finding, ("sealing_thread", index, "location"), thread["location"])
-        if wrong := _folder_problem(folder, writable=True):
+        if wrong := folder_problem(folder, writable=True):
             yield finding(wrong)
         elif (used := first_use.setdefault(folder.resolve(), index)) != index:
             yield finding(f"is the folder of sealing_thread[{used}]; give each thread its own")
@@ -73,15 +73,18 @@ def _attached(raw: dict[str, Any]) -> Iterator[Finding]:
     first_use: dict[str, int] = {}
     for index, store in _tables(raw, "attached"):
         folder, name = _path(store.get("location")), store.get("name", store.get("location"))
-        if folder and (wrong := _folder_problem(folder, writable=store.get("readonly") is not True)):
+        if folder and (wrong := folder_problem(folder, writable=store.get("readonly") is not True)):
             yield Finding(("attached", index, "location"), store["location"], wrong)
         if isinstance(name, str) and (used := first_use.setdefault(name, index)) != index:
             right = f"is the name of attached[{used}]; give each store its own, as the manager knows it"
             yield Finding(("attached", index, "name"), name, right)
 
 
-def _folder_problem(folder: Path, *, writable: bool) -> str | None:
-    """Return what is wrong with a folder. Writing is tried: permissions alone do not tell of a read-only disk."""
+def folder_problem(folder: Path, *, writable: bool) -> str | None:
+    """Return what is wrong with a folder and, after a semicolon, what to do; None if nothing is.
+
+    Writing is tried: permissions alone do not tell of a read-only disk.
+    """
     try:
         if not folder.exists():
             return "is not there; create the folder or correct the path"

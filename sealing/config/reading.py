@@ -74,8 +74,8 @@ class ConfigError(Exception):
         super().__init__(f"the configuration {file} is wrong:{lines}")
 
 
-def load(path: str | Path) -> Config:
-    """Return the configuration in the TOML file at ``path``, its folders checked.
+def load(path: str | Path, *, places: bool = True) -> Config:
+    """Return the configuration in the TOML file at ``path``, its folders checked unless ``places`` is false.
 
     Raises ConfigError with every problem that there is. An unknown key is none: it becomes a warning.
     """
@@ -83,7 +83,7 @@ def load(path: str | Path) -> Config:
     raw = _parse(file)
     known, warnings = _without_unknown(raw)
     contents, findings = _validate(known)
-    findings += check_places(known)
+    findings += check_places(known) if places else []
     if findings or contents is None:
         raise ConfigError(file, tuple(_problem(file, finding) for finding in findings))
     values = {name: getattr(contents, name) for name in Contents.model_fields}

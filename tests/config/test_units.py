@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealing.units import parse_duration, parse_size
+from sealing.units import parse_duration, parse_size, size_text
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,19 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     for parse in (parse_duration, parse_size):
         with contextlib.suppress(ValueError):
             parse(text)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        (32 << 30, "32.0 GiB"),
+        (5 << 60, "5120.0 PiB"),
+    ],
+)
+def test_sizes_for_people(count: int, text: str) -> None:
+    """The largest unit that leaves at least 1, one digit after the point."""
+    assert size_text(count) == text

@@ -1,0 +1,91 @@
+"""The checks that a configuration asks for, or those that need none, run at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import partial
+from pathlib import Path
+
+from sealing.config import Config, ConfigError, Processors, Temporal, load
+from sealing.proofs import SECTOR_SIZES
+from sealing.stores.layout import space_needed
+from workers.doctor import machine, manager, programs
+from workers.doctor.checks import CALL_LIMIT, Answer, Check, Finding, ok, run_all, warning, wrong
+from workers.doctor.server import Server
+
+
+async def examine(file: Path | None) -> list[Finding]:
+    """Check what the worker's configuration ``file`` asks for; without one, what the default settings do."""
+    if file is None:
+        return await run_all(_without_file())
+    config = await _tables(file)
+    first = Check("configuration", partial(_configuration, file))
+    if config is None:
+        return await run_all([first, Check("all else", _unread), Check("open files", machine.open_files)])
+    return await run_all([first, *_of(config)])
+
+
+async def _tables(file: Path) -> Config | None:
+    """Return the configuration without a look at its folders, so that each can be told apart; None if it is wrong."""
+    # Whatever is wrong with the file is told by the check of the configuration.
+    with contextlib.suppress(Exception):
+        return await asyncio.wait_for(asyncio.to_thread(load, file, places=False), CALL_LIMIT)
+    return None
+
+
+def _without_file() -> list[Check]:
+    temporal = Temporal()
+    return [
+        Check("configuration", _no_file),
+        *Server(temporal).checks(),
+        *programs.checks(Processors(), ()),
+        Check("clock", partial(manager.clock, manager.told_by_temporal(temporal))),
+        Check("open files", machine.open_files),
+    ]
+
+
+def _of(config: Config) -> list[Check]:
+    sizes = _sizes(config)
+    needed = max((space_needed(SECTOR_SIZES[size]) for size in sizes), default=0)
+    told = [f"{config.sector_manager.url}/", *manager.told_by_temporal(config.temporal)]
+    return [
+        *Server(config.temporal).checks(),
+        Check("manager", partial(manager.manager, config)),
+        *(Check(f"store {store.name}", partial(machine.store, store, needed)) for store in config.attached),
+        *(
+            Check(f"thread {index}", partial(machine.location, thread.location))
+            for index, thread in enumerate(config.sealing_thread)
+        ),
+        *programs.checks(config.processors, sizes),
+        Check("clock", partial(manager.clock, told)),
+        Check("open files", machine.open_files),
+    ]
+
+
+def _sizes(config: Config) -> tuple[str, ...]:
+    """Return the sector sizes that the threads ask for, each once; none where a thread takes any."""
+    asked = [config.sealing_of(index).allowed_sizes for index in range(len(config.sealing_thread))]
+    return tuple(dict.fromkeys(size for sizes in asked for size in sizes)) if all(asked) else ()
+
+
+async def _configuration(file: Path) -> Answer:
+    try:
+        config = await asyncio.to_thread(load, file)
+    except ConfigError as error:
+        problems = "; ".join(map(str, error.problems))
+        return wrong(f"{file}: {problems}", f"correct {file}")
+    if config.warnings:
+        return warning(f"{file}: {'; '.join(config.warnings)}", f"remove or correct these keys in {file}")
+    return ok(str(file))
+
+
+async def _no_file() -> Answer:
+    return warning(
+        "no file was given: defaults are checked, but no manager, no store and no thread",
+        "sealflow doctor -c FILE, with the worker's TOML file",
+    )
+
+
+async def _unread() -> Answer:
+    return warning("not checked: the configuration cannot be read", "put right configuration first")
