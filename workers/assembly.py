@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -26,11 +26,15 @@ from activities.stages import Stages
 from activities.step import StepInterceptor
 from activities.storage import ConfirmationActivities, StorageActivities
 from sealing.config import Config
+from sealing.jsonrpc.server import JsonRpcServer, application
 from sealing.manager.client import Manager
+from sealing.manager.worker import PATH
 from sealing.processors.admission import Admission
 from sealing.processors.job import running_jobs
 from sealing.sector import ThreadInput, thread_id
-from workers.connection import connect, ensure_attributes
+from workers.connection import StartError, connect, ensure_attributes
+from workers.presence.ping import ping_for_ever
+from workers.presence.service import WorkerService
 from workers.programs import Programs
 from workflows.sealer import Sealer
 from workflows.snapup import SnapUp
@@ -81,8 +85,34 @@ async def serving(config: Config, client: Client) -> AsyncIterator[None]:
         Manager(rpc.addr, headers=rpc.headers) as manager,
         fleet_worker(client, config.temporal.task_queue, manager),
         machine_worker(config, client, manager, admission),
+        present(config, client, manager),
     ):
         yield
+
+
+@asynccontextmanager
+async def present(config: Config, client: Client, manager: Manager) -> AsyncIterator[None]:
+    """Serve the worker's own JSON-RPC and give signs of life. Raises StartError for a port that cannot be used."""
+    where = config.worker.rpc_server
+    service = application(WorkerService(config, client).handlers(), PATH)
+    async with AsyncExitStack() as stack:
+        try:
+            server = await stack.enter_async_context(JsonRpcServer(service, where.host, where.port))
+        except OSError as error:
+            raise StartError(f"[worker.rpc_server]: {error}") from error
+        log.info("worker %s takes its operators' calls at %s", config.worker.name, server.address)
+        pings = asyncio.create_task(ping_for_ever(config, client, manager, server.port))
+        pings.add_done_callback(_tell_if_failed)
+        try:
+            yield
+        finally:
+            pings.cancel()
+            await asyncio.wait([pings])
+
+
+def _tell_if_failed(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("signs of life have ended: %r", error)
 
 
 def fleet_worker(client: Client, task_queue: str, manager: Manager) -> Worker:

@@ -23,6 +23,7 @@ WORKER_TOML = """\
 # Written by `sealflow demo` at every start.
 [worker]
 name = "demo"
+rpc_server.port = 0
 
 [sector_manager]
 rpc_client.addr = "{manager}"

@@ -10,11 +10,9 @@ from sealing.config.fields import STAGES
 from sealing.config.model import Contents, Table
 
 WITHOUT_EFFECT = (
-    "worker.rpc_server",
     "worker.local_pieces_dir",
     "worker.local_pieces_dirs",
     "worker.scan_persist_stores",
-    "worker.ping_interval",
     "attached_selection",
     "processors.limitation.staggered",
     "processors.ext_locks",

@@ -1,20 +1,9 @@
-"""The errors that the embedded manager answers with."""
+"""The errors of its own that the embedded manager answers with."""
 
 from __future__ import annotations
 
+from sealing.jsonrpc.errors import RpcError
 from sealing.manager.rpc import UNKNOWN_SECTOR
-
-APPLICATION = 1
-"""Code of an error that has no code of its own."""
-
-
-class RpcError(Exception):
-    """An error for the caller: its code and its message."""
-
-    def __init__(self, message: str, code: int = APPLICATION) -> None:
-        """Take the message, and the code where it is not an application error."""
-        super().__init__(message)
-        self.code = code
 
 
 def unknown_sector() -> RpcError:

@@ -12,13 +12,13 @@ from pydantic_core import to_json
 from sealing.devnet import pool, sectors
 from sealing.devnet.chain import Chain, empty_commitment
 from sealing.devnet.database import Database
-from sealing.devnet.errors import RpcError
 from sealing.devnet.pool import Kind
 from sealing.devnet.stores import Stores
 from sealing.devnet.verifier import Verifier, VerifierError
 from sealing.failures import bounded
+from sealing.jsonrpc.errors import RpcError
+from sealing.jsonrpc.method import Method
 from sealing.manager import methods
-from sealing.manager.methods import Method
 from sealing.manager.wire import (
     AcquireDealsSpec,
     AllocatedSector,

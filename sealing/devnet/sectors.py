@@ -6,8 +6,9 @@ import sqlite3
 from typing import Literal
 
 from sealing.devnet.config import DevnetConfig
-from sealing.devnet.errors import RpcError, unknown_sector
+from sealing.devnet.errors import unknown_sector
 from sealing.failures import bounded
+from sealing.jsonrpc.errors import RpcError
 from sealing.manager.wire import AllocatedSector, AllocateSpec, Id, Reported, SectorReport
 
 NAME_LIMIT = 500

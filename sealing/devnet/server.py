@@ -5,83 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import hmac
 import logging
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
-
 from sealing.addresses import RPC_PATH
 from sealing.devnet.chain import Chain, Clock
 from sealing.devnet.config import DevnetConfig
 from sealing.devnet.database import Database, connect, open_chain
-from sealing.devnet.dispatch import Handlers, dispatch
 from sealing.devnet.manager import DevnetManager
 from sealing.devnet.stores import Stores
 from sealing.devnet.verifier import Verifier
-from sealing.manager.client import IDEMPOTENCY_KEY
+from sealing.jsonrpc.dispatch import Handlers
+from sealing.jsonrpc.server import JsonRpcServer, application
 
 log = logging.getLogger(__name__)
 
-MAX_BODY = 4 << 20
-"""Bytes of a request; the largest that a worker sends is a proof, a few kilobytes."""
-STOP_SECONDS = 5
-"""How long calls under way may go on when the server stops."""
 LOCK = "lock"
-
-
-def application(handlers: Handlers, token: str | None) -> Starlette:
-    """Return the HTTP application that answers the manager's methods."""
-
-    async def rpc(request: Request) -> Response:
-        if not _allowed(request, token):
-            return PlainTextResponse("a bearer token is needed\n", 401, {"WWW-Authenticate": "Bearer"})
-        try:
-            body = await _body(request)
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
-        if body is None:
-            return PlainTextResponse(f"the request is larger than {MAX_BODY} bytes\n", 413, {"Connection": "close"})
-        status, answer = await dispatch(handlers, body, request.headers.get(IDEMPOTENCY_KEY))
-        return Response(answer, status, media_type="application/json")
-
-    return Starlette(routes=[Route(RPC_PATH, rpc, methods=["POST"])])
-
-
-def _allowed(request: Request, token: str | None) -> bool:
-    if token is None:
-        return True
-    given = request.headers.get("Authorization", "").encode(errors="replace")
-    return hmac.compare_digest(given, f"Bearer {token}".encode())
-
-
-async def _body(request: Request) -> bytes | None:
-    """Return the request's body, or None where it is too large; no more than that is ever held."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            return None
-    return bytes(body)
-
-
-class _Quiet(uvicorn.Server):
-    """A server that leaves signals to whoever runs it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave them."""
-        yield
 
 
 class DevnetServer:
@@ -95,9 +39,7 @@ class DevnetServer:
         self.config = config
         self._verifier = verifier
         self._clock = clock
-        self._resources = contextlib.ExitStack()
-        self._server: _Quiet
-        self._task: asyncio.Task[None]
+        self._resources = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         """Start, and return when calls are answered.
@@ -105,40 +47,22 @@ class DevnetServer:
         Raises OSError for a port or a data folder that cannot be used, ValueError for another chain's data folder,
         sqlite3.DatabaseError for a broken database, each with what to do.
         """
-        with contextlib.ExitStack() as resources:
+        async with contextlib.AsyncExitStack() as resources:
             handlers = self._open(resources)
-            listener = resources.enter_context(_listen(self.config.host, self.config.port))
-            self._server = _Quiet(
-                uvicorn.Config(
-                    application(handlers, self.config.token),
-                    http="h11",
-                    ws="none",
-                    lifespan="off",
-                    log_config=None,
-                    access_log=False,
-                    timeout_graceful_shutdown=STOP_SECONDS,
-                )
+            service = JsonRpcServer(
+                application(handlers, RPC_PATH, self.config.token), self.config.host, self.config.port
             )
-            self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="devnet")
-            resources.callback(self._task.cancel)
-            while not (self._server.started or self._task.done()):  # noqa: ASYNC110 - uvicorn offers no event for it
-                await asyncio.sleep(0.005)
-            if self._task.done():
-                self._task.result()
-            host, port = listener.getsockname()[:2]
-            self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            self.address = (await resources.enter_async_context(service)).address
             self._resources = resources.pop_all()
         log.info("embedded manager ready at %s, head %d", self.address, self.chain.head())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop: calls under way end first, for some seconds at most."""
-        with self._resources:
-            self._server.should_exit = True
-            await self._task
+        await self._resources.aclose()
         log.info("embedded manager at %s stopped", self.address)
 
-    def _open(self, resources: contextlib.ExitStack) -> Handlers:
+    def _open(self, resources: contextlib.AsyncExitStack) -> Handlers:
         stores = Stores(self.config.stores)
         self.config.data.mkdir(parents=True, exist_ok=True)
         resources.enter_context(_held(self.config.data))
@@ -162,14 +86,6 @@ def _held(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(held)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        msg = f"cannot listen on {host}:{port} ({error.strerror or error}): choose another port or host"
-        raise OSError(error.errno, msg) from error
 
 
 async def serve(config: DevnetConfig, verifier: Verifier, ready: Callable[[str], None] | None = None) -> None:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sealing.devnet.errors import RpcError
+from sealing.jsonrpc.errors import RpcError
 from sealing.manager.wire import StoreInfo
 from sealing.proofs import seal_proof
 from sealing.stores.layout import P_AUX, T_AUX, SectorFiles, tree_r_last_names

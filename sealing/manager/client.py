@@ -7,8 +7,9 @@ from typing import Any, Self, TypeVar
 
 from sealing.failures import Failure, Permanent
 from sealing.flow.events import Allocate
+from sealing.jsonrpc.dispatch import IDEMPOTENCY_KEY
+from sealing.jsonrpc.method import Method
 from sealing.manager import methods
-from sealing.manager.methods import Method
 from sealing.manager.rpc import MAX_BODY, Rpc
 from sealing.manager.wire import (
     AcquireDealsSpec,
@@ -31,9 +32,6 @@ from sealing.manager.wire import (
 from sealing.values import Base64, Deal, Frozen, Hex32, SectorId, Seed, Ticket
 
 R = TypeVar("R")
-
-IDEMPOTENCY_KEY = "Idempotency-Key"
-"""HTTP header with which our embedded manager recognises a repeated allocation. Other managers ignore it."""
 
 
 class SeedAnswer(Frozen):

@@ -18,6 +18,7 @@ import httpx
 from pydantic_core import from_json, to_json
 
 from sealing.failures import Abort, Outage, Permanent, SealingFailure, Temporary, bounded
+from sealing.jsonrpc.errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 from sealing.manager.address import manager_url
 
 MAX_BODY = 16 << 20
@@ -25,17 +26,13 @@ MAX_BODY = 16 << 20
 
 UNKNOWN_SECTOR = 11001
 """Error code of "sector state not found"."""
-PARSE_ERROR = -32700
-INVALID_REQUEST = -32600
-METHOD_NOT_FOUND = -32601
-INVALID_PARAMS = -32602
 REFUSALS = {
     PARSE_ERROR: "the manager could not read the request",
     INVALID_REQUEST: "the manager does not take the request",
     METHOD_NOT_FOUND: "the manager has no such method; is this a manager, and its version recent enough?",
     INVALID_PARAMS: "the manager does not take the parameters",
 }
-"""JSON-RPC's own errors: the same request would get the same answer."""
+"""What JSON-RPC's own errors mean here."""
 
 TEXT_LIMIT = 500
 """Characters of the other side's text that go into a failure."""

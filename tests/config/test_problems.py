@@ -49,7 +49,7 @@ def the_problem(file: Path) -> Problem:
         ("[worker]\nname = 'a/b'", ("worker.name", '"a/b"', "without spaces, slashes")),
         ("[worker]\nname = 'a b'", ("worker.name", '"a b"', "without spaces, slashes")),
         ("[worker]\nname = 'sealing'", ("worker.name", '"sealing"', "the fleet's queue")),
-        ("[worker]\nrpc_server.port = 0", ("worker.rpc_server.port", "0", "at least 1")),
+        ("[worker]\nrpc_server.port = -1", ("worker.rpc_server.port", "-1", "at least 0")),
         ("[metrics]\nhttp_listen = '9000'", ("metrics.http_listen", '"9000"', "a host and a port")),
         ("[temporal]\naddress = 'x'", ("temporal.address", '"x"', "a host and a port")),
         ("[temporal]\napi_key_file = '/none'", ("temporal.api_key_file", '"/none"', "is no file")),

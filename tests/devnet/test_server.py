@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sealing.devnet.dispatch import dispatch
 from sealing.devnet.manager import DevnetManager
-from sealing.devnet.server import MAX_BODY
+from sealing.jsonrpc.dispatch import dispatch
+from sealing.jsonrpc.method import Method
+from sealing.jsonrpc.server import MAX_BODY
 from sealing.manager import methods
 from tests.devnet.world import World
 
@@ -23,7 +24,7 @@ GOOD: dict[str, Any] = {
     "method": "Venus.AssignTicket",
     "params": [{"Miner": 1, "Number": 1}],
 }
-ALL = [method for method in vars(methods).values() if isinstance(method, methods.Method)]
+ALL = [method for method in vars(methods).values() if isinstance(method, Method)]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -116,13 +117,13 @@ def test_any_body_gets_an_answer(body: bytes) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(ALL), st.lists(JSON, max_size=4))
-def test_any_params_get_an_answer(method: methods.Method[Any], params: list[Any]) -> None:
+def test_any_params_get_an_answer(method: Method[Any], params: list[Any]) -> None:
     """Whatever the params, they are taken or refused with the number or the place of what is wrong."""
 
     async def taken(*_: object) -> None:
         return None
 
-    passed = methods.Method[Any](method.name, method.parameters, Any)
+    passed = Method[Any](method.name, method.parameters, Any)
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method.name, "params": params}).encode()
     _, answer = asyncio.run(dispatch({method.name: (passed, taken)}, body, None))
     content = json.loads(answer)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from sealing.failures import Failure, Level
+from sealing.jsonrpc.method import Method
 from sealing.manager import methods, wire
 from sealing.manager.client import StateReport
 from sealing.values import Deal, SectorId, Seed, Ticket
@@ -38,7 +39,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=8,
 )
-ALL = [method for method in vars(methods).values() if isinstance(method, methods.Method)]
+ALL = [method for method in vars(methods).values() if isinstance(method, Method)]
 
 
 def test_the_precommit_looks_as_in_the_reference() -> None:
@@ -90,7 +91,7 @@ def test_a_report_looks_as_in_the_reference() -> None:
     ],
 )
 def test_optional_fields_may_be_null_or_missing_and_others_are_ignored(
-    method: methods.Method[Any], raw: object, expected: object
+    method: Method[Any], raw: object, expected: object
 ) -> None:
     """What the real manager leaves out, sets to null or adds changes nothing."""
     assert method.load_result(raw) == expected
@@ -120,9 +121,7 @@ def test_optional_fields_may_be_null_or_missing_and_others_are_ignored(
         (methods.WAIT_SEED, {"ShouldWait": True, "Delay": -5}, "result.Delay"),
     ],
 )
-def test_what_is_out_of_range_is_refused_by_field_and_value(
-    method: methods.Method[Any], raw: object, says: str
-) -> None:
+def test_what_is_out_of_range_is_refused_by_field_and_value(method: Method[Any], raw: object, says: str) -> None:
     """A wrong type, id, enum or size is an error that names the field and shows the value, in one short line."""
     with pytest.raises(ValueError, match=re.escape(says)) as caught:
         method.load_result(raw)
@@ -173,7 +172,7 @@ def test_a_deal_without_a_cid_is_refused() -> None:
 
 
 @given(st.sampled_from(ALL), JSON)
-def test_any_json_is_a_result_or_a_value_error(method: methods.Method[Any], raw: object) -> None:
+def test_any_json_is_a_result_or_a_value_error(method: Method[Any], raw: object) -> None:
     """Whatever a manager answers, it is either taken or refused by a ValueError."""
     with contextlib.suppress(ValueError):
         method.load_result(raw)

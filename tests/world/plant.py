@@ -39,6 +39,8 @@ _miners = itertools.count(1000 + os.getpid() * 1000)
 TOML = """\
 [worker]
 name = "{name}"
+rpc_server.port = 0
+ping_interval = "200ms"
 [sector_manager]
 rpc_client.addr = "{manager}"
 [sealing]

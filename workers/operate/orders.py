@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from workflows.commands import Answer, Kind
@@ -37,7 +38,7 @@ async def give(client: Client, workflow_id: str, wanted: Order, within: timedelt
         async with asyncio.timeout(within.total_seconds()):
             answer: Answer = await handle.execute_update("control", wanted, result_type=Answer)
     except WorkflowUpdateFailedError as failed:
-        raise OrderError(str(failed.cause)) from failed
+        raise OrderError(failed.cause.message if isinstance(failed.cause, FailureError) else str(failed)) from failed
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as late:
         raise OrderError(
             f"no worker of the fleet has answered for {workflow_id} within {within.total_seconds():g} s: is one "

@@ -10,14 +10,22 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from sealing.devnet.errors import RpcError
 from sealing.failures import bounded
-from sealing.manager.methods import Method
-from sealing.manager.rpc import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, REFUSALS
+from sealing.jsonrpc.errors import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    PROTOCOL_ERRORS,
+    RpcError,
+)
+from sealing.jsonrpc.method import Method
 
 log = logging.getLogger(__name__)
 
 Handlers = Mapping[str, tuple[Method[Any], Callable[..., Awaitable[Any]]]]
+IDEMPOTENCY_KEY = "Idempotency-Key"
+"""HTTP header with which a repeated call is known as such. Services that do not know it ignore it."""
 KEY_LIMIT = 200
 """Characters of an idempotency key."""
 NAME_LIMIT = 80
@@ -34,7 +42,7 @@ async def dispatch(handlers: Handlers, body: bytes, request: str | None) -> tupl
         status = 200
     except RpcError as error:
         answer = {"error": {"code": error.code, "message": str(error)}}
-        status = 500 if error.code in REFUSALS else 200
+        status = 500 if error.code in PROTOCOL_ERRORS else 200
     return status, to_json({"jsonrpc": "2.0", "id": number, **answer})
 
 

@@ -1,0 +1,125 @@
+"""A JSON-RPC service over HTTP, in the caller's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import socket
+from collections.abc import Iterator
+from typing import Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from sealing.jsonrpc.dispatch import IDEMPOTENCY_KEY, Handlers, dispatch
+
+MAX_BODY = 4 << 20
+"""Bytes of a request; the largest that a worker sends is a proof, a few kilobytes."""
+STOP_SECONDS = 5
+"""How long calls under way may go on when the server stops."""
+
+
+def application(handlers: Handlers, path: str, token: str | None = None) -> Starlette:
+    """Return the HTTP application that answers the methods of ``handlers`` at ``path``."""
+
+    async def rpc(request: Request) -> Response:
+        if not _allowed(request, token):
+            return PlainTextResponse("a bearer token is needed\n", 401, {"WWW-Authenticate": "Bearer"})
+        try:
+            body = await _body(request)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        if body is None:
+            return PlainTextResponse(f"the request is larger than {MAX_BODY} bytes\n", 413, {"Connection": "close"})
+        status, answer = await dispatch(handlers, body, request.headers.get(IDEMPOTENCY_KEY))
+        return Response(answer, status, media_type="application/json")
+
+    return Starlette(routes=[Route(path, rpc, methods=["POST"])])
+
+
+def _allowed(request: Request, token: str | None) -> bool:
+    if token is None:
+        return True
+    given = request.headers.get("Authorization", "").encode(errors="replace")
+    return hmac.compare_digest(given, f"Bearer {token}".encode())
+
+
+async def _body(request: Request) -> bytes | None:
+    """Return the request's body, or None where it is too large; no more than that is ever held."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            return None
+    return bytes(body)
+
+
+class _Quiet(uvicorn.Server):
+    """A server that leaves signals to whoever runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them."""
+        yield
+
+
+class JsonRpcServer:
+    """A service that runs while the ``async with`` lasts. ``address`` is where, also for port 0.
+
+    Raises OSError for a port that cannot be used, with what to do.
+    """
+
+    address: str
+    port: int
+
+    def __init__(self, application: Starlette, host: str, port: int) -> None:
+        """Take what answers, and where."""
+        self._application = application
+        self._host, self._port = host, port
+        self._listener: socket.socket
+        self._server: _Quiet
+        self._task: asyncio.Task[None]
+
+    async def __aenter__(self) -> Self:
+        """Start, and return when calls are answered."""
+        self._listener = _listen(self._host, self._port)
+        self._server = _Quiet(
+            uvicorn.Config(
+                self._application,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="json-rpc")
+        while not (self._server.started or self._task.done()):  # noqa: ASYNC110 - uvicorn offers no event for it
+            await asyncio.sleep(0.005)
+        if self._task.done():
+            self._listener.close()
+            self._task.result()
+        host, self.port = self._listener.getsockname()[:2]
+        self.address = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop: calls under way end first, for some seconds at most."""
+        self._server.should_exit = True
+        try:
+            await self._task
+        finally:
+            self._listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        msg = f"cannot listen on {host}:{port} ({error.strerror or error}): choose another port or host"
+        raise OSError(error.errno, msg) from error
