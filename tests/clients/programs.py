@@ -4,36 +4,71 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from sealing.cache import find_temporal
-from tests.needs import need_tctl
+from tests.world.plant import Plant
 
 WITHIN = 60.0
 """Seconds within which a command must have ended."""
 
 
-class Signals(Protocol):
-    """A way to signal a workflow."""
-
-    def __call__(self, workflow: str, sector: str, name: str, argument: str | None) -> list[str]:
-        """Return the command's words. ``argument`` is JSON, None for none at all."""
-
-
 @dataclass(frozen=True)
 class Terminal:
-    """Where commands are typed: with a home of its own, so that no setting of the user's is read."""
+    """Where an operator types, with a home of its own: no setting of the user's is read.
+
+    ``argument`` is JSON as it is typed, None for none at all.
+    """
 
     address: str
     home: Path
+    temporal: Path
+    tctl: Path
 
-    async def type(self, argv: Sequence[str]) -> str:
+    async def signal(self, built: Plant, number: int, name: str, argument: str | None) -> None:
+        """Signal one workflow by its id."""
+        words = ("workflow", "signal", "-w", built.sector(number).id, "--name", name)
+        await self.type(self.temporal, *words, *_option("--input", argument))
+
+    async def signal_by_query(self, built: Plant, number: int, name: str, argument: str | None) -> None:
+        """Signal what a query finds, here one sector's task."""
+        await self.signal_all(f"SectorId = '{built.id(number)}' AND WorkflowType = 'Sealer'", name, argument)
+
+    async def signal_all(self, query: str, name: str, argument: str | None) -> None:
+        """Signal all that a query finds."""
+        words = ("workflow", "signal", "--query", query, "--reason", "a test", "--yes", "--name", name)
+        await self.type(self.temporal, *words, *_option("--input", argument))
+
+    async def signal_by_tctl(self, built: Plant, number: int, name: str, argument: str | None) -> None:
+        """Signal one workflow by the older command line."""
+        words = ("workflow", "signal", "-w", built.sector(number).id, "-n", name)
+        await self.type(self.tctl, *words, *_option("-i", argument))
+
+    async def ask(self, built: Plant, number: int, query: str) -> Any:
+        """Return what a sector's query answers."""
+        words = ("workflow", "query", "-w", built.sector(number).id, "--type", query, "--output", "json")
+        return json.loads(await self.type(self.temporal, *words))["queryResult"][0]
+
+    async def ask_by_tctl(self, built: Plant, number: int, query: str) -> Any:
+        """Return what a sector's query answers by the older command line, which prints a heading before a list."""
+        printed = await self.type(self.tctl, "workflow", "query", "-w", built.sector(number).id, "-qt", query)
+        return json.loads(printed.partition("\n")[2])[0]
+
+    async def cancel(self, built: Plant, number: int) -> None:
+        """Cancel a sector's workflow."""
+        await self.type(self.temporal, "workflow", "cancel", "-w", built.sector(number).id)
+
+    async def cancel_by_tctl(self, built: Plant, number: int) -> None:
+        """Cancel a sector's workflow by the older command line."""
+        await self.type(self.tctl, "workflow", "cancel", "-w", built.sector(number).id)
+
+    async def type(self, program: Path, *words: str) -> str:
         """Run a command to its end and return what it printed. Fails the test unless its status is 0."""
         process = await asyncio.create_subprocess_exec(
-            *argv,
+            program,
+            *words,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -41,50 +76,17 @@ class Terminal:
         )
         try:
             output, _ = await asyncio.wait_for(process.communicate(), WITHIN)
-        except BaseException:
-            process.kill()
-            await process.wait()
-            raise
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         printed = output.decode()
-        assert process.returncode == 0, f"{' '.join(argv)} ended with status {process.returncode}:\n{printed}"
+        assert process.returncode == 0, f"{program.name} {' '.join(words)} ended with {process.returncode}:\n{printed}"
         return printed
 
 
-def temporal(*words: str) -> list[str]:
-    """Return a command of ``temporal``."""
-    return [str(find_temporal()), *words]
-
-
-def tctl(*words: str) -> list[str]:
-    """Return a command of ``tctl``, or skip the test."""
-    return [str(need_tctl()), *words]
-
-
-def temporal_by_id(workflow: str, sector: str, name: str, argument: str | None) -> list[str]:  # noqa: ARG001 - of Signals
-    """Signal one workflow."""
-    return temporal("workflow", "signal", "-w", workflow, "--name", name, *_option("--input", argument))
-
-
-def temporal_by_query(workflow: str, sector: str, name: str, argument: str | None) -> list[str]:  # noqa: ARG001 - of Signals
-    """Signal whatever a query finds: here what runs for one sector."""
-    query = f"SectorId = '{sector}' AND WorkflowType = 'Sealer'"
-    words = ("--query", query, "--reason", "a test", "--yes", "--name", name)
-    return temporal("workflow", "signal", *words, *_option("--input", argument))
-
-
-def tctl_by_id(workflow: str, sector: str, name: str, argument: str | None) -> list[str]:  # noqa: ARG001 - of Signals
-    """Signal one workflow by the older command line."""
-    return tctl("workflow", "signal", "-w", workflow, "-n", name, *_option("-i", argument))
-
-
-def temporal_answer(printed: str) -> Any:
-    """Return what a query answered, as ``temporal workflow query --output json`` prints it."""
-    return json.loads(printed)["queryResult"][0]
-
-
-def tctl_answer(printed: str) -> Any:
-    """Return what a query answered, as ``tctl workflow query`` prints it: a heading, then a list of JSON texts."""
-    return json.loads(printed.partition("\n")[2])[0]
+Signal = Callable[[Terminal, Plant, int, str, str | None], Awaitable[None]]
+"""A way to signal a sector."""
 
 
 def _option(name: str, argument: str | None) -> tuple[str, ...]:
