@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from temporalio.api.enums.v1 import BatchOperationState
+from temporalio.api.workflowservice.v1 import ListBatchOperationsRequest
+
 from tests.world.plant import Plant
 
 WITHIN = 60.0
@@ -34,12 +37,24 @@ class Terminal:
 
     async def signal_by_query(self, built: Plant, number: int, name: str, argument: str | None) -> None:
         """Signal what a query finds, here one sector's task."""
-        await self.signal_all(f"SectorId = '{built.id(number)}' AND WorkflowType = 'Sealer'", name, argument)
+        await self.signal_all(built, f"SectorId = '{built.id(number)}' AND WorkflowType = 'Sealer'", name, argument)
 
-    async def signal_all(self, query: str, name: str, argument: str | None) -> None:
-        """Signal all that a query finds."""
+    async def signal_all(self, built: Plant, query: str, name: str, argument: str | None) -> None:
+        """Signal all that a query finds, and wait until that is done: the server refuses a second batch beside it."""
         words = ("workflow", "signal", "--query", query, "--reason", "a test", "--yes", "--name", name)
-        await self.type(self.temporal, *words, *_option("--input", argument))
+        printed = await self.type(self.temporal, *words, *_option("--input", argument))
+        job = printed.rpartition(":")[2].strip()
+
+        async def done() -> bool:
+            # The list, not the job itself: the server counts by the list, which comes after.
+            service, wanted = (
+                built.client.workflow_service,
+                ListBatchOperationsRequest(namespace=built.client.namespace),
+            )
+            listed = {one.job_id: one.state for one in (await service.list_batch_operations(wanted)).operation_info}
+            return listed.get(job) == BatchOperationState.BATCH_OPERATION_STATE_COMPLETED
+
+        await built.until(done, f"the batch {job} to end")
 
     async def signal_by_tctl(self, built: Plant, number: int, name: str, argument: str | None) -> None:
         """Signal one workflow by the older command line."""

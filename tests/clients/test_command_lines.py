@@ -117,5 +117,5 @@ async def test_what_a_query_answers(temporal: Client, tmp_path: Path, terminal: 
                 return (await temporal.count_workflows(query)).count == 2
 
             await built.until(both, "both sectors to be found as parked")
-            await terminal.signal_all(query, "resume", f'{{"state": "{BACK}"}}')
+            await terminal.signal_all(built, query, "resume", f'{{"state": "{BACK}"}}')
             await asyncio.gather(built.finished(1), built.finished(2))
