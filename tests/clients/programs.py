@@ -71,6 +71,11 @@ class Terminal:
         printed = await self.type(self.tctl, "workflow", "query", "-w", built.sector(number).id, "-qt", query)
         return json.loads(printed.partition("\n")[2])[0]
 
+    async def control(self, built: Plant, number: int, argument: str, *, status: int = 0) -> str:
+        """Order by the update ``control`` and return what is printed: an answer as JSON, or the refusal."""
+        words = ("workflow", "update", "execute", "-w", built.sector(number).id, "--name", "control")
+        return await self.type(self.temporal, *words, "--input", argument, "--output", "json", status=status)
+
     async def cancel(self, built: Plant, number: int) -> None:
         """Cancel a sector's workflow."""
         await self.type(self.temporal, "workflow", "cancel", "-w", built.sector(number).id)
@@ -79,8 +84,8 @@ class Terminal:
         """Cancel a sector's workflow by the older command line."""
         await self.type(self.tctl, "workflow", "cancel", "-w", built.sector(number).id)
 
-    async def type(self, program: Path, *words: str) -> str:
-        """Run a command to its end and return what it printed. Fails the test unless its status is 0."""
+    async def type(self, program: Path, *words: str, status: int = 0) -> str:
+        """Run a command to its end and return what it printed. Fails the test if it ends with another status."""
         process = await asyncio.create_subprocess_exec(
             program,
             *words,
@@ -96,7 +101,7 @@ class Terminal:
                 process.kill()
                 await process.wait()
         printed = output.decode()
-        assert process.returncode == 0, f"{program.name} {' '.join(words)} ended with {process.returncode}:\n{printed}"
+        assert process.returncode == status, f"{program.name} {words} ended with {process.returncode}:\n{printed}"
         return printed
 
 

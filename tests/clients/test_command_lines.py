@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,17 @@ async def test_what_a_query_answers(temporal: Client, tmp_path: Path, terminal: 
             await built.until(both, "both sectors to be found as parked")
             await terminal.signal_all(built, query, "resume", f'{{"state": "{BACK}"}}')
             await asyncio.gather(built.finished(1), built.finished(2))
+
+
+async def test_an_update_answers_its_sender(temporal: Client, tmp_path: Path, terminal: Terminal) -> None:
+    """Who orders by update sees at once what became of it; a refusal is an error that says why."""
+    async with plant(temporal, tmp_path) as built:
+        built.simulate(pc1={"seconds": 60})
+        async with working(built):
+            await running_pc1(built, 1)
+            answered = json.loads(await terminal.control(built, 1, '"pause"'))
+            assert answered["result"] == carried_out("pause", "TicketAssigned")
+            refused = await terminal.control(built, 1, '{"command": "resume", "state": "C1Done"}', status=1)
+            assert "C1Done needs c1_output" in refused
+            await terminal.control(built, 1, '{"command": "abort", "reason": "wrong miner"}')
+            assert await aborted(built, 1) == "TicketAssigned: wrong miner"
