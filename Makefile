@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python setup-system lint check test docs histories demo clean
+.PHONY: help setup tools python setup-system lint check test docs histories screenshots demo clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,10 +20,14 @@ docs: python ## Write the generated pages of docs/ anew
 histories: setup ## Record the histories that are replayed in the tests anew: only where a workflow is meant to have changed
 	@SEALFLOW_RECORD=1 .venv/bin/pytest tests/workflows --ignore tests/workflows/test_replay.py
 
+screenshots: tools ## Take the Web UI's picture in docs/ anew, while a sector of the tests stands still
+	@SEALFLOW_SCREENSHOTS=1 .venv/bin/pytest tests/clients/test_web_ui.py
+
 check: python lint ## The fast loop: format, lint, types, imports, and the tests that need no server and no proofs
 	@.venv/bin/pytest -q -m "not server and not real"
 
 setup: tools ## Set up all that sealflow needs; .venv/bin/sealflow is then the command
+	@scripts/tctl.sh
 	@scripts/parameters.sh
 
 tools: python

@@ -2,8 +2,8 @@
 # Installs the system's packages that tests need. A test that misses one is skipped and says so; .ci/run calls this first.
 source "$(dirname "$0")/lib.sh"
 
-# None so far: the first ones will be those of the browser tests and of PostgreSQL.
-PACKAGES=()
+# chromium is the browser that the tests of Temporal's Web UI drive.
+PACKAGES=(chromium)
 
 missing=()
 for package in "${PACKAGES[@]}"; do

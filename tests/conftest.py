@@ -62,8 +62,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    """Run one Temporal server for all tests, and return a client of it."""
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevServer]:
+    """Run one Temporal server with its Web UI for all tests."""
     folder = tmp_path_factory.mktemp("temporal")
-    async with DevServer(folder, ATTRIBUTE_TYPES, port=None, ui_port=None) as server:
-        yield await Client.connect(server.address, data_converter=pydantic_data_converter)
+    async with DevServer(folder, ATTRIBUTE_TYPES, port=None, ui_port=None) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def temporal(server: DevServer) -> Client:
+    """Return a client of the tests' Temporal server."""
+    return await Client.connect(server.address, data_converter=pydantic_data_converter)

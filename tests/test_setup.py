@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sealing.cache import built_processor, built_temporal, cache_dir
+from tests.needs import built_tctl
 
 ROOT = Path(__file__).parents[1]
 BASICS = ("bash", "dirname", "mkdir", "flock", "tail", "sh", "chmod", "mv", "rmdir")
@@ -66,6 +67,7 @@ def test_scripts_and_code_have_the_same_cache(
     [
         ("python.sh", "Python 3.11 or newer is missing", "apt-get install python3"),
         ("temporal.sh", "go is missing", "https://go.dev/dl"),
+        ("tctl.sh", "go is missing", "https://go.dev/dl"),
         ("processor.sh", "cargo is missing", "https://rustup.rs"),
     ],
 )
@@ -77,21 +79,23 @@ def test_a_missing_tool_is_told(bare: dict[str, str], script: str, missing: str,
     assert how in printed
 
 
-def test_a_temporal_command_is_built_whole(bare: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("program", "named"), [("temporal", "temporal"), ("tctl", "cli")])
+def test_a_command_line_is_built_whole(bare: dict[str, str], tmp_path: Path, program: str, named: str) -> None:
     """A build that fails leaves nothing in the place of the command, and the next one goes on."""
-    go, built = tmp_path / "bin" / "go", tmp_path / "cache" / "bin" / "temporal"
-    go.write_text('#!/bin/sh\necho half >"$GOBIN/temporal"\necho the disk is full\nexit 1\n')
+    go, built = tmp_path / "bin" / "go", tmp_path / "cache" / "bin" / program
+    go.write_text(f'#!/bin/sh\necho half >"$GOBIN/{named}"\necho the disk is full\nexit 1\n')
     go.chmod(0o755)
-    status, printed = run_script("temporal.sh", **bare)
+    status, printed = run_script(f"{program}.sh", **bare)
     assert (status, built.exists()) == (1, False)
     assert "the disk is full" in printed
-    go.write_text('#!/bin/sh\necho whole >"$GOBIN/temporal"\nchmod +x "$GOBIN/temporal"\n')
-    assert run_script("temporal.sh", **bare)[0] == 0
+    go.write_text(f'#!/bin/sh\necho whole >"$GOBIN/{named}"\nchmod +x "$GOBIN/{named}"\n')
+    assert run_script(f"{program}.sh", **bare)[0] == 0
     assert built.read_text() == "whole\n"
+    assert list(built.parent.iterdir()) == [built]
 
 
 def test_scripts_and_code_have_the_same_programs() -> None:
     """The places that the scripts write to are those that the code knows."""
     scripts = "".join(path.read_text() for path in (ROOT / "scripts").glob("*.sh"))
-    for program in (built_temporal(), built_processor()):
+    for program in (built_temporal(), built_processor(), built_tctl()):
         assert f"$CACHE/{program.relative_to(cache_dir())}" in scripts
