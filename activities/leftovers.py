@@ -15,8 +15,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowFailureError
-from temporalio.exceptions import ApplicationError, TemporalError, TerminatedError
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHistoryEventFilterType,
+)
+from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.reporting import tell_aborted
@@ -89,17 +94,18 @@ class LeftOvers:
         """Return in words how a task has ended that did not end itself; None: finished or aborted, as it should."""
         if ended.status is WorkflowExecutionStatus.COMPLETED:
             return None
+        handle = self.client.get_workflow_handle(ended.id, run_id=ended.run_id)
         try:
-            await self.client.get_workflow_handle(ended.id, run_id=ended.run_id).result()
-        except WorkflowFailureError as failure:
-            cause = failure.cause
-            if isinstance(cause, ApplicationError) and cause.type == State.Aborted:
-                return None
-            said = "terminated in Temporal" if isinstance(cause, TerminatedError) else "ended in Temporal"
-            return bounded(f"{said}: {cause}", 500)
+            last = handle.fetch_history_events(event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT)
+            (event,) = [found async for found in last]
         except RPCError as error:
             raise Outage(f"Temporal does not answer about {ended.id}: {error}") from error
-        return None
+        failure = event.workflow_execution_failed_event_attributes.failure
+        if failure.application_failure_info.type == State.Aborted:
+            return None
+        how = ended.status.name.lower() if ended.status else "ended"
+        why = event.workflow_execution_terminated_event_attributes.reason or failure.message or "no reason given"
+        return f"{how} in Temporal: {bounded(why, 500)}"
 
     def _refuse_early(self, claim: Claim, ended: WorkflowExecutionDescription, reason: str) -> None:
         closed = ended.close_time or datetime.now(UTC)

@@ -86,6 +86,8 @@ class Settings(Frozen):
     expired_ticket: Literal["rewind", "park", "abort"] = "rewind"
     ticket_lifetime: timedelta = timedelta(hours=24)
     """How long after it was drawn a ticket is worth computing on: (3780 - 900) epochs of 30 s."""
+    abort_patience: timedelta = timedelta(minutes=5)
+    """How long an abort waits for the sector's machine."""
     heartbeat_timeout: timedelta = timedelta(seconds=20)
     enable_deals: bool = False
     disable_cc: bool = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -18,8 +17,6 @@ T = TypeVar("T")
 
 CLEAN_UP = "clean_up"
 REPORT_END = "report_end"
-CLEAN_UP_WITHIN = timedelta(minutes=5)
-"""How long an abort waits for the sector's machine: one that is gone must not hold the end of a task."""
 
 
 async def close(task: Task, ending: Ending, *, leave_files: bool = False) -> None:
@@ -54,7 +51,8 @@ async def _tell(ending: Ending) -> None:
 
 
 async def _clean_up(task: Task) -> None:
-    within = CLEAN_UP_WITHIN if task.state is State.Aborted else None
+    # A machine that is gone must not hold the end of a task.
+    within = task.settings.abort_patience if task.state is State.Aborted else None
     try:
         await at_home(CLEAN_UP, task, bool, f"{task.state}: {CLEAN_UP}", within)
     except FailureError as error:

@@ -220,6 +220,8 @@ class Policy(Table):
     """How long after it was drawn a ticket is worth computing on."""
     terminated_grace: Duration = timedelta(seconds=60)
     """How long after a task was terminated in Temporal its files are left alone."""
+    abort_patience: Duration = timedelta(minutes=5)
+    """How long an abort waits for the sector's machine; files that are left go when it comes back."""
 
 
 class Contents(Table):
@@ -258,6 +260,7 @@ class Config(Contents):
         return Settings(
             expired_ticket=self.policy.expired_ticket,
             ticket_lifetime=self.policy.ticket_lifetime,
+            abort_patience=self.policy.abort_patience,
             heartbeat_timeout=self.temporal.heartbeat_timeout,
             **{name: getattr(sealing, name) for name in shared},
         )
