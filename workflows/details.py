@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sealing.failures import bounded
+from workflows.commands import Answer
 from workflows.status import Status
 
 
@@ -12,26 +13,23 @@ def render(status: Status) -> str:
     rows = [
         ("sector", str(sector.id)),
         ("state", f"**{status.state}**, {status.standing}"),
+        ("last failure", f"{status.failure.level}: {_cell(status.failure.text)}" if status.failure else ""),
+        ("outage", _cell(status.outage or "")),
+        ("last command", _last_command(status.last_command) if status.last_command else ""),
+        ("can resume to", ", ".join([*status.resumable, "Abort"]) if status.halted else ""),
         ("since", status.since.isoformat(timespec="seconds")),
         ("try", f"{status.tries} of {status.max_tries}" + _next_try(status)),
         ("machine", f"{sector.home.worker} {sector.home.location}"),
+        ("ticket", f"epoch {sector.ticket.epoch}" if sector.ticket else ""),
+        ("comm_r", f"`{sector.comm_r}`" if sector.comm_r else ""),
+        ("store", sector.persisted_in or ""),
     ]
-    if status.failure:
-        rows.append(("last failure", f"{status.failure.level}: {_cell(status.failure.text)}"))
-    if status.outage:
-        rows.append(("outage", _cell(status.outage)))
-    if sector.ticket:
-        rows.append(("ticket", f"epoch {sector.ticket.epoch}"))
-    if sector.comm_r:
-        rows.append(("comm_r", f"`{sector.comm_r}`"))
-    if sector.persisted_in:
-        rows.append(("store", sector.persisted_in))
-    if status.last_command:
-        refused = f" refused: {_cell(status.last_command.refused)}" if status.last_command.refused else " carried out"
-        rows.append(("last command", f"`{_cell(status.last_command.command)}`{refused}"))
-    if status.halted:
-        rows.append(("can resume to", ", ".join([*status.resumable, "Abort"])))
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows if value)])
+
+
+def _last_command(last: Answer) -> str:
+    became = f"refused: {_cell(last.refused)}" if last.refused else "carried out"
+    return f"`{_cell(last.command)}` {became}"
 
 
 def _next_try(status: Status) -> str:

@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_e
 from sealing.failures import Failure, Level, bounded
 from sealing.flow.registry import FLOWS
 from sealing.flow.state import State
-from sealing.flow.table import Step
+from sealing.flow.table import Place, Step
 from sealing.sector import Ending, Memory, Outcome, Report, SectorInput, Stay, Summary, Task
 from sealing.values import UNKNOWN, Submission
 from workflows import attributes
@@ -142,6 +142,8 @@ class Machine:
         step = self.flow.rows[self.state]
         self._attempts += 1
         try:
+            if step.where is Place.Manager:
+                await self._reporter.quiet()
             if self._must_look_first(step):
                 await look_for_replica(self._task())
             outcome = await run_step(step.activity, step.where, self._task(), self._told_of_outage)
@@ -305,6 +307,7 @@ class Machine:
 
     async def _ask_chain(self, state: State) -> None:
         """Raise Refused unless the manager says that no pre-commit of this sector is on chain or on its way."""
+        await self._reporter.quiet()
         try:
             found = await precommit_on_chain(self._task())
         except FailureError as error:

@@ -26,6 +26,7 @@ class Reporter:
         """The manager's word that it has ended the task."""
         self._waiting: list[Report] = []
         self._closing = False
+        self._is_local = False
         self._sender: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -41,6 +42,14 @@ class Reporter:
     def watch(self, report: Report) -> None:
         """Report a parked sector, and go on asking, at no cost in history, whether the manager has ended it."""
         self._watch = asyncio.create_task(self._await_end(report, self.say(report)))
+
+    async def quiet(self) -> None:
+        """Wait until no report is under way as a local activity.
+
+        Two local activities must not be under way at once where what follows depends on which ends first: they may
+        end in one activation when it happens, and in two when it is replayed.
+        """
+        await workflow.wait_condition(lambda: not self._waiting and not self._is_local)
 
     async def settle(self) -> None:
         """Finish what is being sent. A report that waits for a manager that is away is given up."""
@@ -69,11 +78,14 @@ class Reporter:
 
     async def _deliver(self, report: Report) -> Verdict | None:
         summary = f"report of {report.next}"
+        self._is_local = True
         try:
             return await local(REPORT, report, Verdict, summary)
         except FailureError as error:
             if failure_of(error) is not None or is_cancelled_exception(error):
                 raise
+        finally:
+            self._is_local = False
         # The manager is away: of all that waits only the latest matters.
         del self._waiting[:-1]
         if self._waiting or self._closing:

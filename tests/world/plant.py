@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
 
 from sealing.config import Config, load
 from sealing.devnet.config import DevnetConfig
@@ -26,11 +28,13 @@ from sealing.devnet.verifier import SimulatedVerifier, Verifier
 from sealing.sector import Summary
 from sealing.values import SectorId
 from tests.world.proxy import Proxy, proxied
-from workers.assembly import serving, start_threads
+from workers.assembly import WORKFLOWS, sandbox, serving, start_threads
 from workflows.status import Status
 
 EPOCH_SECONDS = 0.05
 """Tests' chains are quick: a message lands after 0.1 s."""
+REPLAYED = 20
+"""Histories of a plant that are replayed when its test is over: none may need a command in another place."""
 PATIENCE = 60.0
 """Seconds that a test waits for what it expects, before it fails."""
 
@@ -208,6 +212,11 @@ async def working(built: Plant) -> AsyncIterator[Plant]:
 
 
 async def _end_workflows(client: Client, worker: str) -> None:
-    """Terminate what the plant has left running: its threads run for ever."""
-    async for found in client.list_workflows(f"ExecutionStatus = 'Running' AND TaskQueue = 'fleet-{worker}'"):
-        await client.get_workflow_handle(found.id).terminate("the test is over")
+    """Terminate what the plant has left running: its threads run for ever. Then see that all of it replays."""
+    ours = f"TaskQueue = 'fleet-{worker}'"
+    async for found in client.list_workflows(f"ExecutionStatus = 'Running' AND {ours}"):
+        await client.get_workflow_handle(found.id).terminate(reason="the test is over")
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=sandbox())
+    async for found in client.list_workflows(ours, limit=REPLAYED):
+        history = await client.get_workflow_handle(found.id, run_id=found.run_id).fetch_history()
+        await replayer.replay_workflow(history)
