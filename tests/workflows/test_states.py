@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from sealing.failures import Abort, Critical, LeveledFailure, Level, Permanent, Temporary
+from sealing.failures import Abort, Critical, Level, LeveledFailure, Permanent, Temporary
 from sealing.flow.events import Event
 from sealing.flow.state import State
 from sealing.flow.table import Flow

@@ -173,9 +173,8 @@ class Part:
         act = self.acts[name].popleft() if self.acts[name] else self.always.get(name)
         if isinstance(act, Exception):
             raise act
-        if callable(act):
-            act = await act()
-        return self._usual(name, argument) if act is None else act
+        end = await act() if callable(act) else act
+        return self._usual(name, argument) if end is None else end
 
     def _usual(self, name: str, argument: Any) -> object:
         match name:
@@ -220,7 +219,7 @@ class Part:
     async def until(self, condition: Callable[[Status], bool]) -> Status:
         """Wait until its status is such. For what calls no activity."""
         async with asyncio.timeout(PATIENCE):
-            while not condition(status := await self.status()):
+            while not condition(status := await self.status()):  # noqa: ASYNC110 - a workflow sets no event here
                 await asyncio.sleep(0.02)
         return status
 
