@@ -223,6 +223,12 @@ class Part:
                 await asyncio.sleep(0.02)
         return status
 
+    async def nothing_pending(self) -> None:
+        """Wait until the server has the end of every activity."""
+        async with asyncio.timeout(PATIENCE):
+            while (await self.handle.describe()).raw_description.pending_activities:
+                await asyncio.sleep(0.02)
+
     async def signal(self, name: str, *arguments: object) -> Answer:
         """Send a sector its first signal, or one that is decided at once, and return what became of it."""
         await self.handle.signal(name, args=arguments)
