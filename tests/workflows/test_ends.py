@@ -205,7 +205,7 @@ async def test_reports_that_do_not_arrive_hold_no_sector(stage: Stage) -> None:
         await part.start()
         states = await part.finished()
         assert len(states) == len(set(states))
-        assert part.count("report_end") == (4 if why is AWAY else 4)
+        assert part.count("report_end") == 4
 
     kinds = [(flow, why) for flow in (SEALER, SNAPUP) for why in (AWAY, Permanent("no such sector"))]
     await together(((flow.name, why), runs(flow, why)) for flow, why in kinds)

@@ -30,7 +30,19 @@ from sealing.flow.events import Event
 from sealing.flow.registry import LATEST
 from sealing.flow.state import State
 from sealing.flow.table import Flow
-from sealing.sector import Ending, Home, Report, Sector, SectorInput, Settings, Summary, Task, Verdict
+from sealing.sector import (
+    Allocation,
+    Ending,
+    Home,
+    Report,
+    Sector,
+    SectorInput,
+    Settings,
+    Summary,
+    Task,
+    ThreadInput,
+    Verdict,
+)
 from sealing.values import Frozen, SectorId
 from workers.assembly import HEARTBEAT_THROTTLE, MACHINE_SLOTS, WORKFLOWS, sandbox
 from workflows.commands import Answer
@@ -226,7 +238,7 @@ class Part:
     async def nothing_pending(self) -> None:
         """Wait until the server has the end of every activity."""
         async with asyncio.timeout(PATIENCE):
-            while (await self.handle.describe()).raw_description.pending_activities:
+            while (await self.handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.02)
 
     async def signal(self, name: str, *arguments: object) -> Answer:
@@ -279,7 +291,7 @@ class Stage:
         return Worker(
             self.client,
             task_queue=queue,
-            activities=[self._activity(name, kind) for name, kind in ARGUMENTS.items()],
+            activities=[idle, *(self._activity(name, kind) for name, kind in ARGUMENTS.items())],
             interceptors=[StepInterceptor()],
             max_concurrent_activities=MACHINE_SLOTS,
             max_concurrent_local_activities=MACHINE_SLOTS,
@@ -294,6 +306,12 @@ class Stage:
 
         play.__annotations__["argument"] = kind
         return activity.defn(name=name)(play)
+
+
+@activity.defn(name="allocate")
+async def idle(_: ThreadInput) -> Allocation:
+    """Have no sector for a thread."""
+    raise Wait("idle", 3600)
 
 
 @asynccontextmanager
