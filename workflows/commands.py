@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
@@ -15,6 +19,8 @@ from sealing.values import Frozen
 
 ARGUMENT_LIMIT = 64 * 1024
 """Bytes of an argument that are looked at: nothing that an operator means is longer."""
+
+H = TypeVar("H", bound=Callable[..., Any])
 
 ABORT_WORDS = ("Abort", State.Aborted.value)
 """The words for the end, as the seed has them, where a state is expected."""
@@ -81,7 +87,38 @@ class Answer(Frozen):
     refused: str | None = None
 
 
-def read(kind: Kind, raw: RawValue | None) -> Command:
+@dataclass(frozen=True)
+class Several:
+    """What came in place of one argument: so many."""
+
+    count: int
+
+
+def one_argument(handler: H) -> H:
+    """Let a signal's handler refuse several arguments: called with all of them, it would fail the workflow's task.
+
+    The SDK reads the signature of the handler itself, so that a single payload still arrives as it is.
+    """
+    if inspect.iscoroutinefunction(handler):
+
+        @wraps(handler)
+        async def called_later(workflow: object, *arguments: object) -> None:
+            await handler(workflow, *_one(arguments))
+
+        return cast("H", called_later)
+
+    @wraps(handler)
+    def called(workflow: object, *arguments: object) -> None:
+        handler(workflow, *_one(arguments))
+
+    return cast("H", called)
+
+
+def _one(arguments: tuple[object, ...]) -> tuple[object, ...]:
+    return (Several(len(arguments)),) if len(arguments) > 1 else arguments
+
+
+def read(kind: Kind, raw: RawValue | Several | None) -> Command:
     """Return the command that a signal's payload means: nothing, a JSON string, a JSON object, or plain text.
 
     Raises Refused, and nothing else, whatever the payload holds.
@@ -115,10 +152,12 @@ def _understood(kind: Kind, argument: object) -> Command:
         raise Refused(f"{kind} takes nothing, a string or an object, not {_shown(argument)}")
     known = FIELDS[kind]
     if unknown := sorted(set(argument) - set(known)):
-        raise Refused(f"{kind} does not know {bounded(', '.join(map(str, unknown)), 200)}; it takes {', '.join(known)}")
+        raise Refused(
+            f"{kind} does not know {bounded(_sendable(', '.join(unknown)), 200)}; it takes {', '.join(known)}"
+        )
     flags = {name: _flag(name, argument.get(name)) for name in FLAGS}
     reason = argument.get("reason")
-    words = bounded(str(reason), 500) if reason is not None else ""
+    words = bounded(_sendable(str(reason)), 500) if reason is not None else ""
     return _to_state(Command(kind=kind, reason=words, **flags), argument.get("state"))
 
 
@@ -140,11 +179,18 @@ def _to_state(command: Command, state: object) -> Command:
     return command.model_copy(update={"state": State(state)})
 
 
+def _sendable(text: str) -> str:
+    """Return a text as it can be sent on: JSON may hold halves of characters, which no encoding of ours takes."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
 def _shown(value: object) -> str:
     return bounded(repr(value), 200)
 
 
-def _argument(raw: RawValue | None) -> Any:  # noqa: ANN401 - any JSON at all may come
+def _argument(raw: RawValue | Several | None) -> Any:  # noqa: ANN401 - any JSON at all may come
+    if isinstance(raw, Several):
+        raise Refused(f"a command takes one argument at most, not {raw.count}")
     if raw is None or not raw.payload.data:
         return None
     if raw.payload.metadata.get("encoding") == b"binary/null":

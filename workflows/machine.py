@@ -370,7 +370,9 @@ class Machine:
         self._show()
 
     async def _close(self) -> Summary:
-        for order in self._orders:
+        # None may stay behind: what comes after it would not be refused any more, and wait for its answer for ever.
+        while self._orders:
+            order = self._orders.popleft()
             order.answer = Answer(command=order.command.words, state=self.state, refused="the task has ended")
         await self._reporter.settle()
         ending = Ending(report=self._report(), abort_reason=self._abort.reason, tell=not self._ended_outside())

@@ -9,7 +9,7 @@ from temporalio.common import RawValue
 
 from sealing.failures import bounded
 from sealing.sector import SectorInput, Summary
-from workflows.commands import Answer, Kind, Refused, read, read_control, refused_update
+from workflows.commands import Answer, Kind, Refused, one_argument, read, read_control, refused_update
 from workflows.machine import Machine
 from workflows.status import Status
 
@@ -28,6 +28,7 @@ class SectorWorkflow:
             await workflow.wait_condition(workflow.all_handlers_finished)
 
     @workflow.signal(description='Run again. Argument: nothing, or the state to go to first: "TreeDBuilt", "Abort".')
+    @one_argument
     def resume(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
         """Set a sector going that stands still.
 
@@ -36,11 +37,13 @@ class SectorWorkflow:
         self._take(Kind.resume, argument)
 
     @workflow.signal(description='Stand still at once; the computation runs on, or ends with {"now": true}.')
+    @one_argument
     def pause(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
         """Make a running sector stand still."""
         self._take(Kind.pause, argument)
 
     @workflow.signal(description="End the task and remove its files. Argument: nothing, or a reason.")
+    @one_argument
     def abort(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
         """End the task, whatever it is at."""
         self._take(Kind.abort, argument)

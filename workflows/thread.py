@@ -22,7 +22,7 @@ from sealing.sector import Allocation, SectorInput, ThreadInput
 from sealing.values import Frozen
 from workflows import attributes
 from workflows.calls import on_machine
-from workflows.commands import Answer, Command, Kind, Refused, read, read_control, refused_update
+from workflows.commands import Answer, Command, Kind, Refused, one_argument, read, read_control, refused_update
 
 T = TypeVar("T")
 
@@ -79,27 +79,32 @@ class SealingThread:
         workflow.continue_as_new(self._as_ordered())
 
     @workflow.signal(description="Pause the thread's sector; a thread without one stops asking for it.")
+    @one_argument
     async def pause(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
         """Pause the sector or the thread."""
         await self._take(Kind.pause, argument)
 
     @workflow.signal(description="Resume the thread's sector, with its argument; a paused thread asks again.")
+    @one_argument
     async def resume(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
         """Resume the sector or the thread."""
         await self._take(Kind.resume, argument)
 
     @workflow.signal(description="Abort the thread's sector.")
+    @one_argument
     async def abort(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
         """Abort the sector."""
         await self._take(Kind.abort, argument)
 
     @workflow.signal(description="Finish the sector, and take no new one.")
+    @one_argument
     def drain(self, _: RawValue = None) -> None:  # type: ignore[assignment]
         """Take no new sector."""
         self._drained = True
         self._answer = Answer(command="drain")
 
     @workflow.signal(description="Take sectors again.")
+    @one_argument
     def undrain(self, _: RawValue = None) -> None:  # type: ignore[assignment]
         """Take sectors again."""
         self._drained = False
