@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python setup-system lint check test docs histories screenshots demo clean
+.PHONY: help setup tools python bench-commands setup-system lint check test docs histories screenshots demo clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ demo: tools ## Seal two real 2 KiB sectors on this machine, as Temporal workflow
 test: setup ## Run every test
 	@scripts/rusttest.sh
 	@.venv/bin/pytest
+
+bench-commands: tools ## Measure how long a command takes from the signal to its effect
+	@.venv/bin/python -m bench.commands
 
 docs: python ## Write the generated pages of docs/ anew
 	@.venv/bin/python scripts/docs.py

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from sealing.failures import Abort, Permanent, Temporary, Wait
+from sealing.failures import Abort, LookFirst, Permanent, Temporary, Wait
 from sealing.flow.events import (
     AssignSeed,
     AssignTicket,
@@ -85,6 +85,8 @@ class ChainActivities:
     async def submit_precommit(self, task: Task) -> SubmitPC | TicketExpired:
         """Send the pre-commit. ``reset`` says that it takes the place of one that was sent before."""
         sector = task.sector
+        if task.reset and not task.looked:
+            raise LookFirst(f"the workflow of {sector.id} was reset: is its replica still there?")
         ticket = known(sector.ticket, "ticket")
         comm_r, comm_d = known(sector.comm_r, "comm_r"), known(sector.comm_d, "comm_d")
         content = _digest(comm_r, comm_d, ticket.ticket, str(ticket.epoch))

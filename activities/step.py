@@ -14,7 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from sealing.failures import LeveledFailure, Outage, Permanent, Wait, describe
+from sealing.failures import LeveledFailure, LookFirst, Outage, Permanent, Wait, describe
 from sealing.flow.events import Event
 from sealing.sector import Outcome
 
@@ -88,6 +88,8 @@ def translated() -> Iterator[None]:
         raise
     except LeveledFailure as failure:
         raise ApplicationError(describe(failure), type=failure.level.value, non_retryable=True) from None
+    except LookFirst as look:
+        raise ApplicationError(str(look), type=LookFirst.__name__, non_retryable=True) from None
     except Outage as outage:
         raise ApplicationError(describe(outage), type=OUTAGE) from None
     except Wait as wait:

@@ -6,7 +6,8 @@ SealingFailure
 ├── Critical    park: something is broken that concerns more than this sector
 ├── Abort       the sector cannot be saved: clean up and end
 ├── Outage      a service that we need is away: retried without limit, used up by no budget
-└── Wait        not a failure: what the step waits for has not happened yet
+├── Wait        not a failure: what the step waits for has not happened yet
+└── LookFirst   not a failure: the replica must be looked at on its machine before the step may run
 """
 
 from __future__ import annotations
@@ -74,6 +75,10 @@ class Wait(SealingFailure):
         """Say what is waited for, and when to look again."""
         super().__init__(why)
         self.delay = delay
+
+
+class LookFirst(SealingFailure):
+    """The workflow was reset: whether the files are still those that it speaks of must be seen first."""
 
 
 class Failure(Frozen):

@@ -103,6 +103,8 @@ class Task(Frozen):
     state: State
     reset: bool = False
     """The run was made by a reset of the workflow: an earlier one may have done more than this one knows."""
+    looked: bool = False
+    """The replica was found to be the one that the sector speaks of."""
 
 
 class Outcome(Frozen):

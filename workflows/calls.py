@@ -14,7 +14,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
-from sealing.failures import Failure, Level, bounded
+from sealing.failures import Failure, Level, LookFirst, bounded
 from sealing.flow.table import Place
 from sealing.sector import Outcome, Task
 
@@ -72,7 +72,7 @@ async def quick(
     try:
         return await local(activity, argument, result_type, summary)
     except FailureError as error:
-        if failure_of(error) is not None or is_cancelled_exception(error):
+        if _is_answer(error) or is_cancelled_exception(error):
             raise
         on_away(bounded(str(error.cause or error), 300))
     return await patient(activity, argument, result_type, summary)
@@ -118,37 +118,54 @@ async def precommit_on_chain(task: Task) -> str:
     return await local("precommit_on_chain", task, str, f"{task.state}: is a pre-commit on chain?")
 
 
-async def look_for_replica(task: Task) -> None:
-    """Look on the machine whether the replica is the one whose commitment the sector has. Raises FailureError."""
-    await at_home("check_replica", task, bool, f"{task.state}: look for the replica after a reset")
-
-
 async def stop_jobs(task: Task) -> None:
     """End the sector's jobs on its machine, if that answers in time."""
     await at_home("stop_jobs", task, bool, f"{task.state}: stop the job", STOP_WITHIN)
 
 
 async def run_step(activity: str, where: Place, task: Task, on_away: Callable[[str], None]) -> Outcome:
-    """Run a step's activity where it belongs. Raises FailureError."""
+    """Run a step's activity where it belongs. Raises FailureError.
+
+    A step that must not run before the replica has been looked at says so: what to do is read from its recorded word,
+    never from the run, for what was recorded before a reset must replay as it was.
+    """
+    try:
+        return await _run(activity, where, task, on_away)
+    except FailureError as error:
+        cause = _cause(error)
+        if not isinstance(cause, ApplicationError) or cause.type != LookFirst.__name__:
+            raise
+    await at_home("check_replica", task, bool, f"{task.state}: look for the replica after a reset")
+    return await _run(activity, where, task.model_copy(update={"looked": True}), on_away)
+
+
+async def _run(activity: str, where: Place, task: Task, on_away: Callable[[str], None]) -> Outcome:
     summary = f"{task.state}: {activity}"
     match where:
         case Place.Machine:
-            done = await at_home(activity, task, Outcome, summary)
+            return await at_home(activity, task, Outcome, summary)
         case Place.Chain:
-            done = await patient(activity, task, Outcome, summary)
+            return await patient(activity, task, Outcome, summary)
         case Place.Manager:
-            done = await quick(activity, task, Outcome, summary, on_away)
+            return await quick(activity, task, Outcome, summary, on_away)
         case Place.Thread:
             raise ApplicationError(f"{activity} is run by a sealing thread, not by a sector", non_retryable=True)
-    return done
 
 
 def failure_of(error: FailureError) -> Failure | None:
-    """Return the failure with its level that an activity ended in, or None for what the infrastructure did.
-
-    The SDK wraps what a regular activity raised in an ActivityError, and hands on what a local one raised as it is.
-    """
-    cause = error.cause if isinstance(error, ActivityError) else error
+    """Return the failure with its level that an activity ended in, or None for what the infrastructure did."""
+    cause = _cause(error)
     if isinstance(cause, ApplicationError) and cause.type is not None and cause.type in Level.__members__:
         return Failure(level=Level(cause.type), text=bounded(cause.message))
     return None
+
+
+def _cause(error: FailureError) -> BaseException | None:
+    """Return what the activity raised: the SDK wraps that of a regular one, and hands on that of a local one."""
+    return error.cause if isinstance(error, ActivityError) else error
+
+
+def _is_answer(error: FailureError) -> bool:
+    """Tell whether an activity has come to its end, in whatever; else what it needs is away."""
+    cause = _cause(error)
+    return isinstance(cause, ApplicationError) and cause.non_retryable
