@@ -20,7 +20,7 @@ from sealing.flow.sealer import SEALER
 from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from sealing.sector import ThreadInput, thread_id
-from tests.world.payloads import Letter, drawn, extremes, letters
+from tests.world.payloads import Letter, drawn, extremes, json_of, letters
 from tests.world.stage import PATIENCE, Held, Part, Stage
 from workers.assembly import WORKFLOWS, sandbox
 from workflows.commands import Kind
@@ -35,9 +35,12 @@ TAKEN_BACK = {
 }
 """The server takes a task back and gives it out anew, where very many signals came during it. No failure of ours."""
 
-HARMLESS = drawn(letters(("pause", "resume"), [state.value for state in State if state is not State.Aborted]), 600)
+HERE = [state.value for state in State if state is not State.Aborted]
+HARMLESS = drawn(letters(("pause", "resume"), HERE), 600)
 """Nothing of these ends a sector, so that it must finish after all of them."""
 ENDING = drawn(letters([*Kind], ["Abort", *State]), 150)
+COMMANDS = [Letter("control", ((b"json/plain", json_of(word)),)) for word in ("resume", {"command": "pause"})]
+UPDATES = [*COMMANDS, *drawn(letters(["control"], ["pause", "resume", *HERE]), 100)]
 TO_THREADS = drawn(letters(("pause", "resume", "abort", "drain", "undrain"), ["Abort", *State]), 250)
 
 
@@ -142,6 +145,25 @@ async def test_signals_that_may_end_a_sector(stage: Stage) -> None:
         assert isinstance(ended.value.cause, ApplicationError)
         assert ended.value.cause.type == "Aborted"
         await no_task_failed(part.client, part.given.workflow_id)
+
+
+async def test_a_sector_survives_all_updates(stage: Stage) -> None:
+    """Each is answered, most of them by a refusal that says why; as many at once as the server takes."""
+    part = await broken(stage).start()
+    await part.parked()
+
+    async def update(letter: Letter) -> bool:
+        try:
+            await part.handle.execute_update("control", args=letter.arguments)
+        except WorkflowUpdateFailedError:
+            return False
+        return True
+
+    carried_out = []
+    for at in range(0, len(UPDATES), 8):
+        carried_out += await asyncio.gather(*(update(letter) for letter in UPDATES[at : at + 8]))
+    assert set(carried_out) == {True, False}
+    await finishes(part)
 
 
 async def test_a_thread_survives_all_signals(stage: Stage) -> None:

@@ -54,8 +54,6 @@ async def test_an_event_that_the_state_does_not_have_parks(stage: Stage) -> None
         assert (status.state, status.sector) == (state, part.given.sector)
         assert status.failure is not None
         assert f"ended in {other.__name__}, which {state} has not" in status.failure.text
-        await part.signal("resume")
-        await part.finished()
 
     await together(((flow.name, state), parks(flow, state)) for flow, state in STEPS)
 
@@ -141,8 +139,6 @@ async def test_what_nobody_foresaw_parks(stage: Stage) -> None:
         status = await part.parked()
         assert status.failure is not None
         assert (status.failure.level, status.failure.text) == (Level.Permanent, "KeyError: 'comm_r'")
-        await part.signal("resume")
-        assert await part.finished() == rest(flow, state)
 
     await together(((flow.name, state), parks(flow, state)) for flow, state in STEPS)
 

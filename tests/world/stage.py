@@ -146,6 +146,7 @@ class Part:
     flow: Flow
     given: SectorInput
     queue: str
+    task_timeout: timedelta | None = None
     acts: dict[str, deque[Act]] = field(default_factory=lambda: defaultdict(deque))
     """What the next calls of an activity do; then it is as usual."""
     always: dict[str, Act] = field(default_factory=dict)
@@ -172,6 +173,7 @@ class Part:
             self.given,
             id=self.given.workflow_id,
             task_queue=self.queue,
+            task_timeout=self.task_timeout,
             start_signal=signal,
             start_signal_args=arguments,
         )
