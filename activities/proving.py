@@ -130,8 +130,7 @@ class ProvingActivities:
         size = seal_proof(sector.proof_type).size_name
         if not await self.parameters_ready(size):
             raise Wait(
-                f"the proof parameters for {size} are not there; seal-processor params --sector-size {size} makes them",
-                PARAMETERS_PAUSE,
+                f"the proof parameters for {size} are not there; sealflow doctor says how to get them", PARAMETERS_PAUSE
             )
         made = await self.stages.run(sector, inputs.c2(sector), files)
         proof = made.answer.proof

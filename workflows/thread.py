@@ -60,6 +60,7 @@ class SealingThread:
         self._paused = thread.paused
         self._drained = thread.drained
         self._sector: str | None = None
+        self._is_starting = False
         self._doing = ""
         self._since = workflow.now()
         self._answer: Answer | None = None
@@ -130,7 +131,7 @@ class SealingThread:
     def _check_control(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
         try:
             command = read_control(argument)
-            if self._sector is None:
+            if self._sector is None and not self._is_starting:
                 self._check_idle(command)
         except Refused as refusal:
             raise refused_update(str(refusal)) from None
@@ -182,13 +183,13 @@ class SealingThread:
 
     async def _seal(self, task: SectorInput) -> None:
         """Start the sector's workflow and wait for its end, whatever that is."""
-        self._sector = task.workflow_id
-        self._show(f"seals `{self._sector}`")
+        self._is_starting = True
+        self._show(f"seals `{task.workflow_id}`")
         try:
             child = await workflow.start_child_workflow(
                 FLOWS[task.flow, task.flow_version].workflow,
                 task,
-                id=self._sector,
+                id=task.workflow_id,
                 # The sector outlives its thread; an id that has finished is never used again.
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
@@ -197,8 +198,16 @@ class SealingThread:
                 static_summary=f"{task.sector.id} on {task.sector.home.worker}",
             )
         except WorkflowAlreadyStartedError:
+            child = None
+        finally:
+            self._is_starting = False
+        self._sector = task.workflow_id
+        if child is None:
             await self._on_machine(AWAIT_SECTOR, self._sector, str)
-            return
+        else:
+            await self._until_ended(child)
+
+    async def _until_ended(self, child: workflow.ChildWorkflowHandle[object, object]) -> None:
         try:
             await child
         except ChildWorkflowError as error:
@@ -226,6 +235,7 @@ class SealingThread:
 
     async def _obey(self, command: Command) -> Answer:
         """Send a command on to the sector; without one, carry out what a thread can. Raises Refused."""
+        await workflow.wait_condition(lambda: not self._is_starting)
         if self._sector is not None:
             return await self._send_on(self._sector, command)
         self._check_idle(command)

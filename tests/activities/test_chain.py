@@ -164,7 +164,7 @@ async def test_the_proofs_check_can_be_skipped() -> None:
 
 
 async def test_a_worker_without_parameters_waits_for_them() -> None:
-    """C2 does not fail for want of parameters: it says which command makes them."""
+    """C2 does not fail for want of parameters: it says how to get them."""
     activities = ProvingActivities(proving().stages, AsyncMock(return_value=False))
-    with pytest.raises(Wait, match="seal-processor params --sector-size 2KiB"):
+    with pytest.raises(Wait, match="sealflow doctor says how to get them"):
         await ActivityEnvironment().run(activities.c2, task())
