@@ -7,11 +7,13 @@ processor is the simulated one, for what is measured is not computing.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,47 +21,63 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from sealing.devnet.chain import empty_commitment
 from sealing.flow.sealer import SEALER
 from sealing.flow.state import State
 from sealing.manager.client import Manager
+from sealing.proofs import seal_proof
 from sealing.sector import Home, Memory, Sector, SectorInput
-from sealing.values import Submission, Ticket
+from sealing.values import Submission
 from tests.operate.command import sealflow
-from tests.world.plant import Plant, plant, working
+from tests.world.plant import Plant, plant
+from workers.assembly import serving
 from workers.connection import ATTRIBUTE_TYPES
 from workers.devserver import DevServer
+from workers.operate import looking, orders
 from workflows import attributes
+from workflows.commands import Kind
 from workflows.sealer import Sealer
+from workflows.status import Status
 
 ROUNDS = 30
 AT_ONCE = 50
+REPEATS = 5
 MANY = 1000
+LOOK_AGAIN = 0.01
+"""Seconds between two queries."""
 
 
-async def effect(built: Plant, number: int) -> float:
+async def effect(client: Client, workflow_id: str) -> float:
     """Resume a parked sector by a signal, and return the seconds until a query shows that it stands still no more."""
+    handle = client.get_workflow_handle(workflow_id)
     began = time.perf_counter()
-    await built.sector(number).signal("resume")
-    while (await built.status(number)).halted:
-        pass
+    await handle.signal("resume")
+    while (await looking.ask(client, workflow_id, "status", Status)).halted:  # noqa: ASYNC110 - no event tells of it
+        await asyncio.sleep(LOOK_AGAIN)
     return time.perf_counter() - began
 
 
-async def few(client: Client, folder: Path) -> None:
-    """Measure one at a time, and many at once. PC2 fails for ever, so that each sector parks again and again."""
-    async with plant(client, folder, sectors=AT_ONCE, threads=AT_ONCE) as built:
-        built.patience = 600
-        built.simulate(pc2={"fail": "broken", "times": 1_000_000})
-        async with working(built):
-            for number in range(1, AT_ONCE + 1):
-                await built.parked(number)
-            alone = []
-            for _ in range(ROUNDS):
-                alone.append(await effect(built, 1))
-                await built.parked(1)
-            together = await asyncio.gather(*(effect(built, number) for number in range(1, AT_ONCE + 1)))
+async def pause(client: Client, workflow_ids: list[str]) -> None:
+    """Let sectors stand still again."""
+    done = [answer async for _, answer in orders.give_all(client, workflow_ids, orders.order(Kind.pause))]
+    assert not any(isinstance(answer, orders.OrderError) for answer in done), done  # noqa: S101 - or the figure is void
+
+
+async def few(client: Client, built: Plant) -> None:
+    """Measure one at a time, and many at once."""
+    ids = [await parked(client, built) for _ in range(AT_ONCE)]
+    await built.until(partial(are_parked, client, built, AT_ONCE), "all to be found parked")
+    alone = []
+    for _ in range(ROUNDS):
+        alone.append(await effect(client, ids[0]))
+        await pause(client, ids[:1])
     tell(f"one parked sector, {ROUNDS} times, one after the other", alone)
-    tell(f"{AT_ONCE} parked sectors at once", together)
+    worst = []
+    for _ in range(REPEATS):
+        together = await asyncio.gather(*(effect(client, each) for each in ids))
+        worst.append(max(together))
+        await pause(client, ids)
+    tell(f"{AT_ONCE} parked sectors at once, until the last of them, {REPEATS} times", worst)
 
 
 def tell(what: str, seconds: list[float]) -> None:
@@ -68,34 +86,34 @@ def tell(what: str, seconds: list[float]) -> None:
     sys.stdout.write("{}: median {:.0f} ms, {:.0f} to {:.0f} ms\n".format(what, *figures))
 
 
-async def parked(client: Client, built: Plant) -> None:
-    """Start a task that stands still in PCSubmitted, as if it had been parked there."""
+async def parked(client: Client, built: Plant) -> str:
+    """Start a task that stands still in PCSubmitted, as if it had been parked there, and return its id."""
     config = built.config
     async with Manager(config.sector_manager.rpc_client.addr) as manager:
         given = await manager.allocate_sector((), ())
-    assert given is not None  # noqa: S101 - the embedded manager was told to have so many
-    home = Home(worker=config.worker.name, location=str(config.sealing_thread[0].location))
-    digest = "0" * 63 + "1"
+        assert given is not None  # noqa: S101 - the embedded manager was told to have so many
+        ticket = await manager.assign_ticket(given.id)
+        comm_d = empty_commitment(seal_proof(given.proof_type).sector_size)
+        await manager.submit_precommit(given.id, given.proof_type, comm_d, comm_d, ticket, reset=False)
     sector = Sector(
-        home=home,
+        home=Home(worker=config.worker.name, location=str(config.sealing_thread[0].location)),
         id=given.id,
         proof_type=given.proof_type,
         deals=(),
         pieces=(),
-        ticket=Ticket(ticket=digest, epoch=1),
-        comm_r=digest,
-        comm_d=digest,
-        precommit_sent=Submission(digest=digest),
+        ticket=ticket,
+        comm_r=comm_d,
+        comm_d=comm_d,
+        precommit_sent=Submission(digest=comm_d),
     )
     now = datetime.now(UTC)
-    memory = Memory(stays=(), previous=State.PC2Done, event="SubmitPC", since=now, halted=True, failure=None)
     task = SectorInput(
         flow=SEALER.name,
         flow_version=SEALER.version,
         state=State.PCSubmitted,
         sector=sector,
         settings=config.thread_settings(0),
-        memory=memory,
+        memory=Memory(stays=(), previous=State.PC2Done, event="SubmitPC", since=now, halted=True, failure=None),
     )
     await client.start_workflow(
         Sealer.run,
@@ -104,51 +122,63 @@ async def parked(client: Client, built: Plant) -> None:
         task_queue=config.temporal.task_queue,
         search_attributes=attributes.first(task),
     )
+    return task.workflow_id
 
 
-async def are_parked(client: Client, ours: str, count: int) -> bool:
+async def are_parked(client: Client, built: Plant, count: int) -> bool:
     """Tell whether so many are found parked."""
-    return (await client.count_workflows(f"{ours} true")).count == count
+    return (await client.count_workflows(parked_on(built))).count == count
 
 
-async def many(client: Client, folder: Path) -> None:
+def parked_on(built: Plant) -> str:
+    """Return the query for the parked sectors of the plant's worker."""
+    return f"SealWorker = '{built.config.worker.name}' AND Parked = true"
+
+
+async def many(client: Client, built: Plant) -> None:
     """Measure one command line that resumes a thousand, until the last of them is moving."""
-    async with plant(client, folder, sectors=MANY, landed_after=10_000_000) as built:
-        built.patience = 600
-        ours = f"SealWorker = '{built.config.worker.name}' AND Parked = "
-        toml = built.file.read_text().replace('rpc_polling_interval = "50ms"', 'rpc_polling_interval = "60s"')
-        built.file.write_text(toml.replace("[[sealing_thread]]", "[[sealing_thread]]\nsealing.seal_interval = '1h'"))
-        async with working(built):
-            turn = asyncio.Semaphore(AT_ONCE)
+    turn = asyncio.Semaphore(AT_ONCE)
 
-            async def one() -> None:
-                async with turn:
-                    await parked(client, built)
+    async def one() -> None:
+        async with turn:
+            await parked(client, built)
 
-            await asyncio.gather(*(one() for _ in range(MANY - 1)))
-            await built.until(partial(are_parked, client, ours, MANY - 1), "all to be found parked")
-            began = time.perf_counter()
-            ran = await sealflow(built, "sector", "resume", "--where", f"{ours} true", "--yes")
-            answered = time.perf_counter() - began
-            await built.until(partial(are_parked, client, ours, 0), "all to move")
-            moving = time.perf_counter() - began
-    done = len(ran.out.splitlines())
+    await asyncio.gather(*(one() for _ in range(MANY)))
+    await built.until(partial(are_parked, client, built, MANY), "all to be found parked")
+    began = time.perf_counter()
+    ran = await sealflow(built, "sector", "resume", "--where", parked_on(built), "--yes")
+    answered = time.perf_counter() - began
+    await built.until(partial(are_parked, client, built, 0), "all to move")
+    moving = time.perf_counter() - began
     sys.stdout.write(
-        f"{done} parked sectors by one query: answered in {answered:.1f} s, all moving in {moving:.1f} s"
-        f" (status {ran.status})\n"
+        f"{len(ran.out.splitlines())} parked sectors by one query: answered in {answered:.1f} s, all found moving in "
+        f"{moving:.1f} s (status {ran.status})\n"
     )
+
+
+async def measure(client: Client, folder: Path, what: Callable[[Client, Plant], Awaitable[None]]) -> None:
+    """Build a plant whose chain never moves and whose threads ask for nothing, and measure on it."""
+    folder.mkdir()  # noqa: ASYNC240 - nothing else is to be done meanwhile
+    async with plant(client, folder, sectors=2 * MANY, landed_after=10_000_000) as built:
+        built.patience = 600
+        toml = built.file.read_text()
+        for slow, often in (("rpc_polling_interval", "50ms"), ("ping_interval", "200ms")):
+            toml = toml.replace(f'{slow} = "{often}"', f'{slow} = "60s"')
+        built.file.write_text(toml)
+        # Without its threads: they would seal the sectors that are measured on.
+        async with serving(built.config, client):
+            await what(client, built)
 
 
 async def main() -> None:
     """Measure all of it."""
+    logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="sealflow-bench-") as name:
         folder = Path(name)
         async with DevServer(folder / "temporal", ATTRIBUTE_TYPES, port=None, ui_port=None) as server:
             client = await Client.connect(server.address, data_converter=pydantic_data_converter)
-            for measure in (few, many):
-                part = folder / measure.__name__
-                part.mkdir()
-                await measure(client, part)
+            await measure(client, folder / "few", few)
+            await measure(client, folder / "many", many)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from temporalio import workflow
 from temporalio.common import RawValue
+from temporalio.exceptions import FailureError
 
 from sealing.failures import bounded
 from sealing.sector import SectorInput, Summary
@@ -22,10 +23,14 @@ class SectorWorkflow:
         self._machine = Machine(task)
 
     async def _drive(self) -> Summary:
+        # Not by finally, which would also run, outside of any workflow, where the instance is thrown away.
         try:
-            return await self._machine.run()
-        finally:
+            summary = await self._machine.run()
+        except FailureError:
             await workflow.wait_condition(workflow.all_handlers_finished)
+            raise
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return summary
 
     @workflow.signal(description='Run again. Argument: nothing, or the state to go to first: "TreeDBuilt", "Abort".')
     @one_argument

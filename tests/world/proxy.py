@@ -32,6 +32,7 @@ class Proxy:
     def __init__(self, target: str) -> None:
         """Stand before the manager at ``target``."""
         self.target = target
+        self.http = httpx.AsyncClient(timeout=60)
         self.address = ""
         self.calls: list[tuple[str, list[Any]]] = []
         self.answers: dict[str, deque[Any]] = defaultdict(deque)
@@ -59,8 +60,7 @@ class Proxy:
             return JSONResponse({"jsonrpc": "2.0", "id": call["id"], **self.answers[method].popleft()})
         await self.before(method, call["params"])
         headers = {name: value for name, value in request.headers.items() if name in PASSED_ON}
-        async with httpx.AsyncClient() as http:
-            answer = await http.post(self.target + "/rpc/v0", json=call, headers=headers)
+        answer = await self.http.post(self.target + "/rpc/v0", json=call, headers=headers)
         await self.after(method, call["params"])
         if self.lose[method]:
             self.lose[method] -= 1
@@ -84,3 +84,4 @@ async def proxied(target: str) -> AsyncIterator[Proxy]:
     finally:
         server.should_exit = True
         await task
+        await proxy.http.aclose()
