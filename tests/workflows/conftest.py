@@ -10,8 +10,8 @@ from temporalio.client import Client
 from tests.world.stage import Stage, staged
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 async def stage(temporal: Client) -> AsyncIterator[Stage]:
-    """Run one stage for a module's tests."""
+    """Run one stage for the tests of this folder."""
     async with staged(temporal) as built:
         yield built

@@ -250,7 +250,8 @@ class Part:
 
     async def control(self, argument: object) -> Answer:
         """Send an update and return its answer. Raises WorkflowUpdateFailedError."""
-        answer: Answer = await self.handle.execute_update("control", argument, result_type=Answer)
+        async with asyncio.timeout(PATIENCE):
+            answer: Answer = await self.handle.execute_update("control", argument, result_type=Answer)
         return answer
 
     async def ended(self) -> Summary:
