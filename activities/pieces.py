@@ -70,7 +70,7 @@ class PieceActivities:
             files,
             partial(local.prepare_add_pieces, files),
             partial(local.settle_add_pieces, files),
-            gather,
+            gather=gather,
         )
         try:
             check_added(deals, result.answer, origins)

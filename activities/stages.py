@@ -45,13 +45,14 @@ class Stages:
     time_limits: Mapping[str, float] = field(default_factory=dict)
     _attempts: dict[str, set[asyncio.Task[object]]] = field(default_factory=dict)
 
-    async def run(
+    async def run(  # noqa: PLR0913 - a stage has that many parts
         self,
         sector: Sector,
         task: StageTask[T],
         files: SectorFiles,
         prepare: Callable[[Start], None] = nothing,
         settle: Callable[[Check], None] = nothing,
+        *,
         gather: Callable[[], Awaitable[None]] | None = None,
     ) -> JobResult[T]:
         """Run a stage's job, or take up the one that runs or has run already for the same inputs.

@@ -60,7 +60,7 @@ async def alone_meanwhile(path: Path) -> AsyncIterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        while not _locked(descriptor, fcntl.LOCK_EX):
+        while not _locked(descriptor, fcntl.LOCK_EX):  # noqa: ASYNC110 - others hold it, perhaps in another process
             await asyncio.sleep(LOOK_AGAIN)
         yield
     finally:
