@@ -245,3 +245,16 @@ class VerifySeal(StageTask[bool]):
     ticket: Bytes32
     seed: Bytes32
     proof: Bytes
+
+
+class VerifySnap(StageTask[bool]):
+    """Verify an upgrade's proof, as the chain does. ``registered_proof`` is the update proof's name."""
+
+    stage = "verify_snap"
+    answer = TypeAdapter(StrictBool)
+
+    registered_proof: str
+    proof: Bytes
+    comm_r_old: Bytes32
+    comm_r_new: Bytes32
+    comm_d_new: Bytes32
