@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,25 +45,30 @@ class Stages:
     time_limits: Mapping[str, float] = field(default_factory=dict)
     _attempts: dict[str, set[asyncio.Task[object]]] = field(default_factory=dict)
 
-    async def run(
+    async def run(  # noqa: PLR0913 - a stage has that many parts
         self,
         sector: Sector,
         task: StageTask[T],
         files: SectorFiles,
         prepare: Callable[[Start], None] = nothing,
         settle: Callable[[Check], None] = nothing,
+        *,
+        gather: Callable[[], Awaitable[None]] | None = None,
     ) -> JobResult[T]:
         """Run a stage's job, or take up the one that runs or has run already for the same inputs.
 
-        ``prepare`` and ``settle`` put the sector's files right around it: see ``Job``. Raises what ``job.run`` does.
+        ``prepare`` and ``settle`` put the sector's files right around it: see ``Job``. ``gather`` brings what it needs
+        from elsewhere, which may take long, before it takes its turn. Raises what ``job.run`` does, and ``gather``.
         """
         folder = files.job(task.stage)
         record = spent()
-        record.progress = {"stage": task.stage, "phase": "waits for its turn"}
         with self.noted(sector):
+            wanted = self._job(folder, sector, task, prepare, settle)
+            if gather is not None and not await job.is_begun(wanted):
+                await gather()
+            record.progress = {"stage": task.stage, "phase": "waits for its turn"}
             async with self.admission.admit(task.stage, folder) as waited:
                 record.wait_seconds += waited
-                wanted = self._job(folder, sector, task, prepare, settle)
                 result = await job.run(wanted, on_alive=record.progress.update)
         record.run_seconds += result.run_seconds
         return result

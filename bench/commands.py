@@ -21,10 +21,10 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from sealing.devnet.chain import empty_commitment
 from sealing.flow.sealer import SEALER
 from sealing.flow.state import State
 from sealing.manager.client import Manager
+from sealing.pieces.commitment import zero_commitment
 from sealing.proofs import seal_proof
 from sealing.sector import Home, Memory, Sector, SectorInput
 from sealing.values import Submission
@@ -93,7 +93,7 @@ async def parked(client: Client, built: Plant) -> str:
         given = await manager.allocate_sector((), ())
         assert given is not None  # noqa: S101 - the embedded manager was told to have so many
         ticket = await manager.assign_ticket(given.id)
-        comm_d = empty_commitment(seal_proof(given.proof_type).sector_size)
+        comm_d = zero_commitment(seal_proof(given.proof_type).sector_size).hex()
         await manager.submit_precommit(given.id, given.proof_type, comm_d, comm_d, ticket, reset=False)
     sector = Sector(
         home=Home(worker=config.worker.name, location=str(config.sealing_thread[0].location)),

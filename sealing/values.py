@@ -50,6 +50,11 @@ class Deal(Frozen):
     deal_id: int = 0
     allocation_id: int = 0
 
+    @property
+    def is_filler(self) -> bool:
+        """Whether the piece is there only to fill the sector."""
+        return not self.deal_id and not self.allocation_id
+
 
 class Ticket(Frozen):
     """Chain randomness for PC1, its epoch, and when this worker drew it (seconds since 1970), to know its age."""

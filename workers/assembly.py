@@ -29,6 +29,8 @@ from sealing.config import Config
 from sealing.jsonrpc.server import JsonRpcServer, application
 from sealing.manager.client import Manager
 from sealing.manager.worker import PATH
+from sealing.pieces.download import PieceStore
+from sealing.pieces.fetch import PieceSources
 from sealing.processors.admission import Admission
 from sealing.processors.job import running_jobs
 from sealing.sector import ThreadInput, thread_id
@@ -123,7 +125,7 @@ def fleet_worker(client: Client, task_queue: str, manager: Manager) -> Worker:
         task_queue=task_queue,
         workflows=WORKFLOWS,
         activities=[
-            DealActivities().acquire_deals,
+            DealActivities(manager).acquire_deals,
             chain.assign_ticket,
             chain.submit_precommit,
             chain.check_precommit,
@@ -156,7 +158,7 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
     proving, storage, pieces = (
         ProvingActivities(stages, programs.parameters_ready),
         StorageActivities(manager, stages, stores),
-        PieceActivities(stages),
+        PieceActivities(stages, sources_of(config)),
     )
     left_overs = LeftOvers(client, manager, stages.stop, config.policy.terminated_grace)
     allocation = AllocationActivities(client, manager, partial(plan_of, config), left_overs)
@@ -182,6 +184,12 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
         max_concurrent_activities=MACHINE_SLOTS,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
     )
+
+
+def sources_of(config: Config) -> PieceSources:
+    """Return where the data of pieces comes from."""
+    manager = config.sector_manager
+    return PieceSources(config.worker.pieces_folders, PieceStore(manager.url, manager.piece_token))
 
 
 def found_running(config: Config) -> list[tuple[str, Path]]:

@@ -14,7 +14,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
-from sealing.failures import Failure, Level, LookFirst, bounded
+from sealing.failures import Failure, Level, LookFirst, Wait, bounded
 from sealing.flow.table import Place
 from sealing.sector import Outcome, Task
 
@@ -30,7 +30,10 @@ STOP_WITHIN = timedelta(minutes=1)
 FOREVER = timedelta(days=365)
 """Temporal wants a limit on each try; stages have theirs from configuration, enforced where they run."""
 
-LOCAL_TRIES = RetryPolicy(maximum_attempts=2, initial_interval=timedelta(milliseconds=200))
+LOCAL_TRIES = RetryPolicy(
+    maximum_attempts=2, initial_interval=timedelta(milliseconds=200), non_retryable_error_types=[Wait.__name__]
+)
+"""A wait is none of a local activity's: it goes on at once as a regular one, whose waiting is the server's."""
 PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 
 
@@ -71,7 +74,7 @@ async def patient(activity: str, argument: object, result_type: type[T], summary
 async def quick(
     activity: str, argument: object, result_type: type[T], summary: str, on_away: Callable[[str], None] = nobody
 ) -> T:
-    """Call the manager locally; if it is away, patiently, and tell ``on_away`` why."""
+    """Call the manager locally; if it is away, or has nothing yet, patiently, and tell ``on_away`` why."""
     try:
         return await local(activity, argument, result_type, summary)
     except FailureError as error:

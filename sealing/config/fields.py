@@ -108,6 +108,12 @@ def queue_name(name: str) -> str:
     return name
 
 
+def _token(token: str) -> str:
+    if not re.fullmatch(r"[!-~]+", token):
+        raise ValueError("write the token alone: letters, digits and signs, without spaces and line ends")
+    return token
+
+
 def absolute(path: str) -> Path:
     """Return ``path`` against the folder that this process was started in. Raises ValueError for none."""
     if not path:
@@ -135,6 +141,7 @@ Plan = Annotated[str, AfterValidator(_plan)]
 StageName = Annotated[str, AfterValidator(_stage)]
 SizeName = Annotated[str, AfterValidator(_size_name)]
 QueueName = Annotated[str, AfterValidator(queue_name)]
+Token = Annotated[str, AfterValidator(_token)]
 HttpAddress = Annotated[str, AfterValidator(_checked(http_base))]
 HostPort = Annotated[str, AfterValidator(_checked(host_port))]
 Port = Annotated[int, Field(ge=0, le=65535)]

@@ -10,8 +10,6 @@ from sealing.config.fields import STAGES
 from sealing.config.model import Contents, Table
 
 WITHOUT_EFFECT = (
-    "worker.local_pieces_dir",
-    "worker.local_pieces_dirs",
     "worker.scan_persist_stores",
     "attached_selection",
     "processors.limitation.staggered",

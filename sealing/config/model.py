@@ -24,6 +24,7 @@ from sealing.config.fields import (
     Size,
     SizeName,
     StageName,
+    Token,
 )
 from sealing.proofs import proof_types
 from sealing.sector import Settings
@@ -53,6 +54,12 @@ class Worker(Table):
     scan_persist_stores: tuple[str, ...] = ()
     ping_interval: Duration = timedelta(seconds=30)
 
+    @property
+    def pieces_folders(self) -> tuple[Path, ...]:
+        """Where the data of pieces may be on this machine, each folder once; the older name's comes last."""
+        older = () if self.local_pieces_dir is None else (self.local_pieces_dir,)
+        return tuple(dict.fromkeys((*self.local_pieces_dirs, *older)))
+
 
 class Metrics(Table):
     """``[metrics]``."""
@@ -72,7 +79,7 @@ class SectorManager(Table):
     """``[sector_manager]``."""
 
     rpc_client: RpcClient
-    piece_token: str | None = Field(default=None, repr=False)
+    piece_token: Token | None = Field(default=None, repr=False)
 
     @property
     def url(self) -> str:

@@ -20,8 +20,6 @@ EPOCHS_BEFORE = 100
 """Epochs by which a new chain is older than the ticket lookback."""
 FIELD_MASK = 0x3F
 """Clears the two top bits of the last byte, so that 32 bytes are an element of the field that the proofs use."""
-NODE = 32
-"""Bytes of a Merkle tree's node."""
 
 
 def genesis_for(config: DevnetConfig, now: float) -> float:
@@ -76,14 +74,6 @@ class Chain:
 
     def _randomness(self, purpose: bytes, epoch: int) -> Hex32:
         return _field_hash(self.secret + purpose + epoch.to_bytes(8, "little")).hex()
-
-
-def empty_commitment(sector_size: int) -> Hex32:
-    """Return CommD of a sector that holds only zeros: the root of a binary tree over ``sector_size`` bytes."""
-    node = bytes(NODE)
-    for _ in range((sector_size // NODE).bit_length() - 1):
-        node = _field_hash(node + node)
-    return node.hex()
 
 
 def _field_hash(content: bytes) -> bytes:

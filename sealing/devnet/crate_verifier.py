@@ -14,7 +14,7 @@ from typing import Any
 
 from sealing.cache import proof_environment
 from sealing.devnet.verifier import VerifierError
-from sealing.processors.tasks import VerifySeal
+from sealing.processors.tasks import StageTask, VerifySeal, VerifySnap
 from sealing.proofs import prover_id, seal_proof
 
 TASK, OUTPUT, LOG = "task.json", "output.json", "log"
@@ -34,7 +34,7 @@ NOT_A_PROOF = (
 
 
 class CrateVerifier:
-    """Runs ``seal-processor verify_seal``. One at a time: the verifying keys of large sectors need memory."""
+    """Runs ``seal-processor`` verify_seal and verify_snap. One at a time: the verifying keys of large sectors need memory."""
 
     def __init__(self, binary: Path, time_limit: float = 120.0) -> None:
         """Take the crate's program, and the seconds that it may take for one proof."""
@@ -64,24 +64,40 @@ class CrateVerifier:
             ticket=ticket.hex(),
             seed=seed.hex(),
             proof=base64.b64encode(proof).decode(),
-        ).wire()
+        )
+        return await self._ask(task)
+
+    async def verify_snap(
+        self, *, proof_type: int, comm_r_old: bytes, comm_r_new: bytes, comm_d_new: bytes, proof: bytes
+    ) -> bool:
+        """Tell whether ``proof`` proves the upgrade. Raises VerifierError where the crate gives no answer."""
+        task = VerifySnap(
+            registered_proof=seal_proof(proof_type).update_name,
+            proof=base64.b64encode(proof).decode(),
+            comm_r_old=comm_r_old.hex(),
+            comm_r_new=comm_r_new.hex(),
+            comm_d_new=comm_d_new.hex(),
+        )
+        return await self._ask(task)
+
+    async def _ask(self, task: StageTask[bool]) -> bool:
         async with self._turn:
-            with tempfile.TemporaryDirectory(prefix="verify-seal-") as name:
+            with tempfile.TemporaryDirectory(prefix="verify-") as name:
                 folder = Path(name)
                 try:
-                    await asyncio.to_thread((folder / TASK).write_text, json.dumps(task))
-                    status = await self._run(folder)
-                    return await asyncio.to_thread(_verdict, folder, status)
+                    await asyncio.to_thread((folder / TASK).write_text, json.dumps(task.wire()))
+                    status = await self._run(folder, task.stage)
+                    return await asyncio.to_thread(_verdict, folder, task.stage, status)
                 except OSError as error:
-                    msg = f"{self._binary} verify_seal could not be run: {error}"
+                    msg = f"{self._binary} {task.stage} could not be run: {error}"
                     raise VerifierError(msg) from error
 
-    async def _run(self, folder: Path) -> int:
+    async def _run(self, folder: Path, stage: str) -> int:
         """Return the exit status. Whatever happens, no process is left."""
         with (folder / LOG).open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 self._binary,
-                "verify_seal",
+                stage,
                 *("--task", folder / TASK, "--output", folder / OUTPUT),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
@@ -93,7 +109,7 @@ class CrateVerifier:
             async with asyncio.timeout(self._time_limit):
                 return await process.wait()
         except TimeoutError:
-            msg = f"verify_seal gave no answer within {self._time_limit:g} s"
+            msg = f"{stage} gave no answer within {self._time_limit:g} s"
             raise VerifierError(msg) from None
         finally:
             if process.returncode is None:
@@ -102,7 +118,7 @@ class CrateVerifier:
                 await process.wait()
 
 
-def _verdict(folder: Path, status: int) -> bool:
+def _verdict(folder: Path, stage: str, status: int) -> bool:
     """Return what the crate said. True only for a plain true of a process that ended well."""
     answer = _answer(folder)
     error = answer.get("err_msg")
@@ -114,7 +130,7 @@ def _verdict(folder: Path, status: int) -> bool:
         log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL))
         tail = log.read().decode(errors="replace").strip()
     why = f"it said {error[:LOG_TAIL]}" if isinstance(error, str) else f"its log ends with: {tail or 'nothing'}"
-    msg = f"verify_seal gave no answer (exit status {status}); {why}"
+    msg = f"{stage} gave no answer (exit status {status}); {why}"
     raise VerifierError(msg)
 
 

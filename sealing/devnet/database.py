@@ -17,11 +17,11 @@ from sealing.devnet.config import DevnetConfig
 R = TypeVar("R")
 
 FILE = "devnet.sqlite"
-VERSION = 1
 BUSY_SECONDS = 10.0
 """How long a change waits for another process's."""
 
-SCHEMA = """
+SCHEMAS = (
+    """
 CREATE TABLE chain (
     one INTEGER PRIMARY KEY CHECK (one = 1), genesis REAL NOT NULL, secret BLOB NOT NULL, epoch_seconds REAL NOT NULL
 );
@@ -48,7 +48,24 @@ CREATE TABLE reservations (
     sector TEXT PRIMARY KEY REFERENCES sectors (name), store TEXT NOT NULL, size INTEGER NOT NULL
 );
 CREATE TABLE workers (name TEXT PRIMARY KEY, at REAL NOT NULL, ping TEXT NOT NULL);
-"""
+""",
+    """
+CREATE TABLE deals (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, miner INTEGER NOT NULL, piece_cid TEXT NOT NULL, size INTEGER NOT NULL,
+    payload_size INTEGER NOT NULL, added_at REAL NOT NULL,
+    sector TEXT REFERENCES sectors (name), place INTEGER, active_epoch INTEGER
+);
+CREATE INDEX deals_of_a_sector ON deals (sector);
+CREATE TABLE upgrades (
+    number INTEGER PRIMARY KEY, sector TEXT NOT NULL REFERENCES sectors (name), request TEXT UNIQUE,
+    allocated_at REAL NOT NULL, comm_r_old TEXT NOT NULL, access_instance TEXT NOT NULL,
+    comm_r TEXT, persisted_in TEXT, proof_verified INTEGER,
+    ordered_end TEXT, ended TEXT, ended_at REAL, end_reason TEXT
+);
+CREATE UNIQUE INDEX one_upgrade_at_a_time ON upgrades (sector) WHERE ended IS NULL;
+""",
+)
+"""What each version of the database adds to the one before."""
 
 
 def connect(folder: Path) -> sqlite3.Connection:
@@ -86,13 +103,13 @@ def transaction(link: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def _ensure_schema(link: sqlite3.Connection) -> None:
     with transaction(link):
         version = link.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            for statement in SCHEMA.split(";\n"):
-                link.execute(statement)
-            link.execute(f"PRAGMA user_version = {VERSION}")
-        elif version != VERSION:
-            msg = f"its version is {version}, this program's is {VERSION}"
+        if version > len(SCHEMAS):
+            msg = f"its version is {version}, this program's is {len(SCHEMAS)}"
             raise sqlite3.DatabaseError(msg)
+        for schema in SCHEMAS[version:]:
+            for statement in schema.split(";\n"):
+                link.execute(statement)
+        link.execute(f"PRAGMA user_version = {len(SCHEMAS)}")
 
 
 def open_chain(link: sqlite3.Connection, config: DevnetConfig, clock: Clock) -> Chain:

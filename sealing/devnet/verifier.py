@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sealing.processors.simulated_proof import simulated_proof
+from sealing.processors.simulated_proof import simulated_proof, simulated_snap_proof
 from sealing.proofs import prover_id
 
 
@@ -13,7 +13,7 @@ class VerifierError(Exception):
 
 
 class Verifier(Protocol):
-    """Verifies seal proofs."""
+    """Verifies proofs of sealing and of upgrades."""
 
     async def verify_seal(  # noqa: PLR0913 - what the chain's own call takes
         self,
@@ -28,6 +28,15 @@ class Verifier(Protocol):
         proof: bytes,
     ) -> bool:
         """Tell whether ``proof`` proves the sector. Raises VerifierError where it cannot tell."""
+        ...
+
+    async def verify_snap(
+        self, *, proof_type: int, comm_r_old: bytes, comm_r_new: bytes, comm_d_new: bytes, proof: bytes
+    ) -> bool:
+        """Tell whether ``proof`` proves that the new replica is the old one with the data of ``comm_d_new`` in it.
+
+        ``proof_type`` is the sector's seal proof. Raises VerifierError where it cannot tell.
+        """
         ...
 
 
@@ -48,3 +57,15 @@ class SimulatedVerifier:
     ) -> bool:
         """Tell whether ``proof`` is what the simulated processor makes for the sector."""
         return proof == simulated_proof(comm_r, comm_d, prover_id(miner), number, ticket, seed)
+
+    async def verify_snap(
+        self,
+        *,
+        proof_type: int,  # noqa: ARG002 - a simulated proof is the same for every type
+        comm_r_old: bytes,
+        comm_r_new: bytes,
+        comm_d_new: bytes,
+        proof: bytes,
+    ) -> bool:
+        """Tell whether ``proof`` is what the simulated processor makes for the upgrade."""
+        return proof == simulated_snap_proof(comm_r_old, comm_r_new, comm_d_new)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 from sealing.failures import Failure, Permanent
-from sealing.flow.events import Allocate
+from sealing.flow.events import Allocate, AllocatedSnapUpSector
 from sealing.jsonrpc.dispatch import IDEMPOTENCY_KEY
 from sealing.jsonrpc.method import Method
 from sealing.manager import methods
@@ -15,6 +15,7 @@ from sealing.manager.wire import (
     AcquireDealsSpec,
     AllocatedSector,
     AllocateSpec,
+    Cid,
     FailureReport,
     Id,
     Polled,
@@ -23,6 +24,8 @@ from sealing.manager.wire import (
     SealProofBytes,
     SealTicket,
     SectorReport,
+    SnapUpProof,
+    SnapUpSpec,
     StateChange,
     StoreInfo,
     Submitted,
@@ -99,9 +102,27 @@ class Manager:
         ``request`` makes a repeated call give the same sector, where the manager honours it.
         """
         spec = AllocateSpec(allowed_miners=tuple(miners), allowed_proof_types=tuple(proof_types))
-        headers = {} if request is None else {IDEMPOTENCY_KEY: request}
-        sector = await self._call(methods.ALLOCATE_SECTOR, spec, headers=headers)
+        sector = await self._call(methods.ALLOCATE_SECTOR, spec, headers=_keyed(request))
         return None if sector is None else sector.value()
+
+    async def allocate_snapup(
+        self,
+        miners: Sequence[int],
+        proof_types: Sequence[int],
+        max_deals: int | None,
+        min_used_space: int | None,
+        request: str | None = None,
+    ) -> AllocatedSnapUpSector | None:
+        """Return a finished sector to be upgraded and its deals, or None where there is none. Otherwise as above."""
+        spec = SnapUpSpec(
+            sector=AllocateSpec(allowed_miners=tuple(miners), allowed_proof_types=tuple(proof_types)),
+            deals=AcquireDealsSpec(max_deals=max_deals, min_used_space=min_used_space),
+        )
+        given = await self._call(methods.ALLOCATE_SNAPUP, spec, headers=_keyed(request))
+        try:
+            return None if given is None else given.value()
+        except ValueError as error:
+            raise Permanent(self._rpc.about(methods.ALLOCATE_SNAPUP.name, str(error))) from error
 
     async def acquire_deals(
         self, sector: SectorId, max_deals: int | None, min_used_space: int | None
@@ -149,6 +170,26 @@ class Manager:
         """Return where the proof stands."""
         return await self._call(methods.POLL_PROOF, Id.of(sector))
 
+    async def submit_snapup_proof(  # noqa: PLR0913 - the wire's own fields
+        self,
+        sector: SectorId,
+        *,
+        comm_r: Hex32,
+        comm_d: Hex32,
+        access_instance: str,
+        pieces: Sequence[Deal],
+        proof: Base64,
+    ) -> Submitted:
+        """Send an upgrade's proof. ``access_instance`` is the store with the new replica, ``pieces`` all of it."""
+        content = SnapUpProof(
+            comm_r=comm_r,
+            comm_d=comm_d,
+            access_instance=access_instance,
+            pieces=tuple(Cid(text=piece.piece_cid) if piece.piece_cid else None for piece in pieces),
+            proof=proof,
+        )
+        return await self._call(methods.SUBMIT_SNAPUP, Id.of(sector), content)
+
     async def report_state(self, sector: SectorId, report: StateReport) -> Reported:
         """Report a state; the answer says whether the task was ended from the manager's side."""
         return await self._call(methods.REPORT_STATE, Id.of(sector), report.wire())
@@ -179,3 +220,7 @@ class Manager:
             return method.load_result(raw)
         except ValueError as error:
             raise Permanent(self._rpc.about(method.name, str(error))) from error
+
+
+def _keyed(request: str | None) -> dict[str, str]:
+    return {} if request is None else {IDEMPOTENCY_KEY: request}

@@ -21,6 +21,9 @@ from sealing.manager.wire import (
     SealTicket,
     SectorReport,
     SeedWait,
+    SnapUpProof,
+    SnapUpSector,
+    SnapUpSpec,
     StoreInfo,
     Submitted,
     WorkerPing,
@@ -38,6 +41,9 @@ SUBMIT_PERSISTED = Method[bool]("Venus.SubmitPersistedEx", (Id, str, bool), bool
 WAIT_SEED = Method[SeedWait]("Venus.WaitSeed", (Id, ProofType), SeedWait)
 SUBMIT_PROOF = Method[Submitted]("Venus.SubmitProof", (Id, SealProofBytes, bool), Submitted)
 POLL_PROOF = Method[Polled]("Venus.PollProofState", (Id,), Polled)
+ALLOCATE_SNAPUP = Method[SnapUpSector | None]("Venus.AllocateSanpUpSector", (SnapUpSpec,), SnapUpSector | None)
+"""Spelled as in the protocol."""
+SUBMIT_SNAPUP = Method[Submitted]("Venus.SubmitSnapUpProof", (Id, SnapUpProof), Submitted)
 REPORT_STATE = Method[Reported]("Venus.ReportState", (Id, SectorReport), Reported)
 REPORT_FINALIZED = Method[Any]("Venus.ReportFinalized", (Id,), Any)
 REPORT_ABORTED = Method[Any]("Venus.ReportAborted", (Id, str), Any)

@@ -22,8 +22,11 @@ def known(value: T | None, what: str) -> T:
 
 
 def add_pieces(sector: Sector, files: SectorFiles) -> tasks.AddPieces:
-    """Return the task that fills the staged file; without deals, with zeros."""
-    pieces = tuple(tasks.SourcePiece.of(deal, "pledge") for deal in known(sector.deals, "deals"))
+    """Return the task that fills the staged file: with the deals' data and fillers, without deals with zeros."""
+    pieces = tuple(
+        tasks.SourcePiece.of(deal, "pledge" if deal.is_filler else {"local": str(files.piece(deal.piece_cid))})
+        for deal in known(sector.deals, "deals")
+    )
     return tasks.AddPieces(seal_proof_type=_proof(sector), pieces=pieces, staged_filepath=str(files.unsealed))
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sealing.background import BEAT, Check, beating, in_thread
-from sealing.processors import locks, processes
+from sealing.processors import launch, locks, processes
 from sealing.processors.children import Child
 from sealing.processors.folder import GRACE, JobFolder, job_folders
 from sealing.processors.launch import begin, take
@@ -29,6 +29,7 @@ __all__ = [
     "JobResult",
     "Start",
     "discard",
+    "is_begun",
     "job_ended",
     "run",
     "running",
@@ -88,6 +89,11 @@ def discard(folder: Path) -> None:
     files = JobFolder.at(folder)
     files.output.unlink(missing_ok=True)
     files.forget()
+
+
+async def is_begun(job: Job[T]) -> bool:
+    """Tell whether the job runs or is done, so that nothing needs to be ready for its start."""
+    return await in_thread(launch.is_begun, job)
 
 
 def running(folder: Path) -> bool:

@@ -36,21 +36,37 @@ def begin(check: Check, job: Job[T]) -> Begun:
     files, mark, boot = job.files, job.fingerprint(), processes.boot_id()
     with locks.alone(files.starting, check):
         files.path.mkdir(exist_ok=True)
-        record = files.record()
         _refuse_older(job)
+        if there := _found(job):
+            return there
+        record = files.record()
         same = record is not None and record.fingerprint == mark
-        if same and files.is_running() and (leader := files.leader()):
-            return Begun(attached=True, child=Child.found(leader))
-        # What was written before a power cut, and not synced, is not what it was.
-        whole = record is not None and (record.settled or record.boot == boot)
-        if same and whole and outcome.found_answer(files, job.task) is not None:
-            return Begun(attached=True)
         _make_way(files, keep=same)
         again = same and record is not None and record.boot == boot and not files.output.exists()
         try:
             return Begun(attached=False, child=_start(job, mark, Start(again, check)))
         except OSError as error:
             raise outcome.no_space(files.path, error) or error from error
+
+
+def is_begun(check: Check, job: Job[T]) -> bool:
+    """Tell whether the job runs or is done, so that nothing needs to be ready for its start."""
+    with locks.alone(job.files.starting, check):
+        return _found(job) is not None
+
+
+def _found(job: Job[T]) -> Begun | None:
+    """Return the job if it runs or is done."""
+    files, record = job.files, job.files.record()
+    if record is None or record.fingerprint != job.fingerprint():
+        return None
+    if files.is_running() and (leader := files.leader()):
+        return Begun(attached=True, child=Child.found(leader))
+    # What was written before a power cut, and not synced, is not what it was.
+    whole = record.settled or record.boot == processes.boot_id()
+    if whole and outcome.found_answer(files, job.task) is not None:
+        return Begun(attached=True)
+    return None
 
 
 def _refuse_older(job: Job[T]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 LOOK_AGAIN = 0.02
@@ -48,6 +49,19 @@ def alone(path: Path, check: Callable[[], None]) -> Iterator[None]:
         while not _locked(descriptor, fcntl.LOCK_EX):
             check()
             time.sleep(LOOK_AGAIN)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.asynccontextmanager
+async def alone_meanwhile(path: Path) -> AsyncIterator[None]:
+    """Be the only one inside for ``path``, over work that the event loop waits for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        while not _locked(descriptor, fcntl.LOCK_EX):  # noqa: ASYNC110 - others hold it, perhaps in another process
+            await asyncio.sleep(LOOK_AGAIN)
         yield
     finally:
         os.close(descriptor)

@@ -27,6 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from simulated_proof import simulated_proof  # type: ignore[import-not-found]  # beside us: -I hides it
 
 NODE = 32
+DATA = 127
+"""Bytes of data in four nodes."""
 CHUNK = 1 << 20
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 LAYERS = 2
@@ -104,8 +106,8 @@ def add_pieces(task: Task) -> object:
             length = piece["piece_size"] // 127 * 128
             commitment = zero_commitment(length)
             if piece["piece_file"] != "pledge":
-                data = Path(piece["piece_file"]["local"]).read_bytes()
-                commitment = hashlib.sha256(data).digest()[:31] + b"\0"
+                data = bit_padded(payload_of(piece))
+                commitment = data_commitment([(NODE, data[at : at + NODE]) for at in range(0, len(data), NODE)], length)
                 staged.seek(-(-used // length) * length)
                 staged.write(data)
             used = -(-used // length) * length + length
@@ -113,6 +115,26 @@ def add_pieces(task: Task) -> object:
         misbehave()
         staged.truncate(size)
     return infos
+
+
+def payload_of(piece: Task) -> bytes:
+    """Return a piece's data, without what it is filled up with."""
+    path, size = Path(piece["piece_file"]["local"]), piece["payload_size"]
+    data = path.read_bytes()[:size]
+    if not len(data) == size <= piece["piece_size"]:
+        raise Failed(f"{path} has {len(data)} bytes, the payload {size}, the piece {piece['piece_size']}")
+    return data
+
+
+def bit_padded(data: bytes) -> bytes:
+    """Return data as it stands in a sector: each 254 bits as a node of 256, four nodes at a time."""
+    nodes = bytearray()
+    for at in range(0, len(data), DATA):
+        bits = int.from_bytes(data[at : at + DATA], "little")
+        for _ in range(4):
+            nodes += (bits & ((1 << 254) - 1)).to_bytes(NODE, "little")
+            bits >>= 254
+    return bytes(nodes)
 
 
 def tree_d(task: Task) -> object:

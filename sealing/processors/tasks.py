@@ -54,6 +54,11 @@ def unpadded(size: int) -> int:
     return size // PADDED * UNPADDED
 
 
+def data_size(deal: Deal) -> int:
+    """Return the bytes of a deal's data. A deal that tells none has a full piece."""
+    return deal.payload_size or unpadded(deal.size)
+
+
 Bytes32 = Annotated[Hex32, BeforeValidator(_hex), PlainSerializer(lambda text: list(bytes.fromhex(text)))]
 """32 bytes: hex digits here, a list of integers on the wire."""
 Bytes = Annotated[Base64, BeforeValidator(_base64), PlainSerializer(lambda text: list(base64.b64decode(text)))]
@@ -96,7 +101,7 @@ class SourcePiece(Frozen):
     @classmethod
     def of(cls, deal: Deal, where: Literal["pledge"] | dict[Literal["url", "local"], str]) -> SourcePiece:
         """Return a deal's piece, whose data is at ``where``."""
-        return cls(piece_file=where, payload_size=deal.payload_size, piece_size=unpadded(deal.size))
+        return cls(piece_file=where, payload_size=data_size(deal), piece_size=unpadded(deal.size))
 
 
 class AddPieces(StageTask[tuple[Piece, ...]]):
@@ -240,3 +245,16 @@ class VerifySeal(StageTask[bool]):
     ticket: Bytes32
     seed: Bytes32
     proof: Bytes
+
+
+class VerifySnap(StageTask[bool]):
+    """Verify an upgrade's proof, as the chain does. ``registered_proof`` is the update proof's name."""
+
+    stage = "verify_snap"
+    answer = TypeAdapter(StrictBool)
+
+    registered_proof: str
+    proof: Bytes
+    comm_r_old: Bytes32
+    comm_r_new: Bytes32
+    comm_d_new: Bytes32

@@ -35,6 +35,15 @@ class SectorFiles:
         return self.root / "unsealed" / self.name
 
     @property
+    def pieces(self) -> Path:
+        """The folder in which the deals' data waits to be staged."""
+        return self.root / "pieces" / self.name
+
+    def piece(self, cid: str) -> Path:
+        """Return the data of one piece: a file, or a link to one that is elsewhere on the machine."""
+        return self.pieces / cid
+
+    @property
     def sealed(self) -> Path:
         """The replica, a file of the sector's size."""
         return self.root / "sealed" / self.name
@@ -76,6 +85,7 @@ class SectorFiles:
     def all(self) -> tuple[Path, ...]:
         """Return every path that may exist for the sector."""
         return (
+            self.pieces,
             self.unsealed,
             self.sealed,
             self.cache,

@@ -32,9 +32,10 @@ def prepare_add_pieces(files: SectorFiles, _: Start) -> None:
 
 
 def settle_add_pieces(files: SectorFiles, _: Check) -> None:
-    """Make the staged data durable."""
+    """Make the staged data durable; then the pieces that it was made of may go."""
     durable.sync(files.unsealed)
     durable.sync(files.unsealed.parent)
+    durable.remove(files.pieces)
 
 
 def prepare_tree_d(files: SectorFiles, _: Start) -> None:

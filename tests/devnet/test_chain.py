@@ -1,4 +1,4 @@
-"""The chain's clock, randomness and commitments."""
+"""The chain's clock and randomness."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from sealing.devnet.chain import Chain, empty_commitment, genesis_for
+from sealing.devnet.chain import Chain, genesis_for
 from sealing.values import Ticket
 from tests.devnet.world import StillClock, config_for
 
@@ -16,20 +16,6 @@ def chain(clock: StillClock, **settings: object) -> Chain:
     """Return a new chain."""
     config = config_for(Path("unused"), **settings)
     return Chain(config, genesis_for(config, clock()), b"secret", clock)
-
-
-@pytest.mark.parametrize(
-    ("size", "commitment"),
-    [
-        (2048, "fc7e928296e516faade986b28f92d44a4f24b935485223376a799027bc18f833"),
-        (8 << 20, "65f29e5d98d246c38b388cfc06db1f6b021303c5a289000bdce832a9c3ec421c"),
-        (512 << 20, "39560e7b13a93b07a243fd2720ffa7cb3e1d2e505ab3629e79f46313512cda06"),
-        (32 << 30, "077e5fde35c50a9303a55009e3498a4ebedff39c42b710b730d8ec7ac7afa63e"),
-    ],
-)
-def test_an_empty_sector_has_the_networks_commitment(size: int, commitment: str) -> None:
-    """CommD of zeros is what the real library computes."""
-    assert empty_commitment(size) == commitment
 
 
 def test_a_new_chain_can_give_tickets_at_once() -> None:

@@ -1,0 +1,1 @@
+"""Pieces of client data: their CIDs and commitments."""

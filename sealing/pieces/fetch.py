@@ -1,0 +1,122 @@
+"""Where the data of a sector's pieces comes from: a folder of this machine, or else the manager's piece store.
+
+What is fetched stands in the sector's folder of pieces under the piece's CID: the downloaded file, or a link to the
+local one. The stage that stages it is so given the same path wherever the data came from, and a second try finds what
+the first has brought. Only the commitment tells whether the data is right: see ``check``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sealing.background import Check, in_thread
+from sealing.failures import Permanent, SealingFailure, Temporary, Wait
+from sealing.pieces.cid import commitment_of
+from sealing.pieces.download import PieceStore, Wanted
+from sealing.processors import locks
+from sealing.processors.tasks import data_size, unpadded
+from sealing.stores import durable
+from sealing.stores.layout import SectorFiles
+from sealing.values import Deal
+
+FETCHING = "fetching"
+"""Name of the lock, beside the sector's jobs, of the one attempt that fetches."""
+
+LOOK_AGAIN = 60.0
+"""Seconds until a full disk is tried again."""
+
+
+@dataclass(frozen=True)
+class PieceSources:
+    """The places in their order: the folders, and the manager's piece store."""
+
+    folders: Sequence[Path]
+    store: PieceStore
+
+    async def fetch(
+        self, deals: Sequence[Deal], files: SectorFiles, on_progress: Callable[[dict[str, Any]], None]
+    ) -> Mapping[str, str]:
+        """Bring the data of all deals to where the sector expects it; returns in words where each came from, by CID.
+
+        ``on_progress`` is told phase, piece, bytes and total. Raises what ``PieceStore.download`` does, Permanent for a
+        deal whose piece has no right CID, and Wait for a full disk.
+        """
+        wanted = {deal.piece_cid: deal for deal in deals if not deal.is_filler}
+        for cid in wanted:
+            _checked(cid)
+        if not wanted:
+            return {}
+        try:
+            async with locks.alone_meanwhile(files.jobs / FETCHING):
+                return {cid: await self._fetch(deal, files.piece(cid), on_progress) for cid, deal in wanted.items()}
+        except OSError as error:
+            raise _disk_failure(files.pieces, error) from error
+
+    async def _fetch(self, deal: Deal, target: Path, on_progress: Callable[[dict[str, Any]], None]) -> str:
+        found = await in_thread(_link_local, deal, target, self.folders)
+        if found.path is not None:
+            return str(found.path)
+        url = self.store.url_of(deal.piece_cid)
+        if not found.is_there:
+            wanted = Wanted(deal.piece_cid, data_size(deal), target, "; ".join(found.looked))
+            await self.store.download(wanted, on_progress)
+        return url
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A local file, or None where there is none that fits; what was found in each folder; what is there already."""
+
+    path: Path | None
+    looked: Sequence[str] = ()
+    is_there: bool = False
+
+
+def _link_local(check: Check, deal: Deal, target: Path, folders: Sequence[Path]) -> _Found:
+    """Link to the piece's file in the first folder that has one; a download that is whole is left as it is."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.is_symlink() and target.is_file() and target.stat().st_size == data_size(deal):
+        return _Found(None, is_there=True)
+    target.unlink(missing_ok=True)
+    looked = []
+    for folder in folders:
+        check()
+        path = folder / deal.piece_cid
+        if not (why_not := _unfit(path, deal)):
+            target.symlink_to(path)
+            return _Found(path)
+        looked.append(f"{path} {why_not}")
+    return _Found(None, looked)
+
+
+def _unfit(path: Path, deal: Deal) -> str:
+    """Return why a file cannot be the piece's data, or nothing. It may be filled up with zeros already."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        return "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+    least, most = data_size(deal), unpadded(deal.size)
+    if not path.is_file():
+        return "is no file"
+    if not least <= found.st_size <= most:
+        return f"has {found.st_size} bytes where the deal has {least}"
+    return "" if os.access(path, os.R_OK) else "cannot be read (no permission)"
+
+
+def _disk_failure(path: Path, error: OSError) -> SealingFailure:
+    what = f"the disk of {path}: {error.strerror or error}"
+    if error.errno in durable.NO_SPACE:
+        return Wait(f"{what}; pieces wait for space: make room", LOOK_AGAIN)
+    return Temporary(f"{what} ({error.filename or 'while fetching'})")
+
+
+def _checked(cid: str) -> None:
+    """Refuse what is no piece CID: it becomes a file's name and a part of a URL."""
+    try:
+        commitment_of(cid)
+    except ValueError as error:
+        raise Permanent(f"a deal of the sector names its piece wrongly: {error}") from None
