@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 from activities.leftovers import LeftOvers
 from sealing.failures import LeveledFailure, Outage, Wait
 from sealing.flow.registry import LATEST
+from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from sealing.manager.client import Manager
 from sealing.proofs import seal_proof
@@ -97,21 +98,18 @@ class AllocationActivities:
 
     async def _ask(self, thread: ThreadInput, plan: Plan) -> Claim:
         idle = plan.seal_interval.total_seconds()
+        home = Home(worker=thread.worker, location=thread.location)
         key = f"{activity.info().workflow_id}/{activity.info().workflow_run_id}"
         try:
-            given = await self.manager.allocate_sector(plan.allowed_miners, plan.allowed_proof_types, request=key)
+            sector = await (self._upgradable if plan.flow == SNAPUP.name else self._new)(home, plan, key)
         except (LeveledFailure, Outage) as failure:
             raise Wait(f"idle: {failure}", idle) from failure
-        if given is None:
+        if sector is None:
             raise Wait("idle: the manager has no sector to give", idle)
-        try:
-            seal_proof(given.proof_type)
-        except ValueError as error:
-            await self.manager.report_aborted(given.id, str(error))
-            raise Wait(f"idle: sector {given.id} was given back: {error}", GIVEN_BACK_PAUSE) from error
+        if why := _unfit(sector):
+            await self.manager.report_aborted(sector.id, why)
+            raise Wait(f"idle: sector {sector.id} was given back: {why}", GIVEN_BACK_PAUSE)
         flow = LATEST[plan.flow]
-        home = Home(worker=thread.worker, location=thread.location)
-        sector = Sector(home=home, id=given.id, proof_type=given.proof_type)
         task = SectorInput(
             flow=flow.name,
             flow_version=flow.version,
@@ -120,6 +118,35 @@ class AllocationActivities:
             settings=plan.settings,
         )
         return Claim(task=task)
+
+    async def _new(self, home: Home, plan: Plan, key: str) -> Sector | None:
+        given = await self.manager.allocate_sector(plan.allowed_miners, plan.allowed_proof_types, request=key)
+        return None if given is None else Sector(home=home, id=given.id, proof_type=given.proof_type)
+
+    async def _upgradable(self, home: Home, plan: Plan, key: str) -> Sector | None:
+        given = await self.manager.allocate_snapup(
+            plan.allowed_miners,
+            plan.allowed_proof_types,
+            plan.settings.max_deals,
+            plan.settings.min_deal_space,
+            request=key,
+        )
+        if given is None:
+            return None
+        return Sector(home=home, id=given.id, proof_type=given.proof_type, deals=given.deals, upgrade=given.upgrade)
+
+
+def _unfit(sector: Sector) -> str | None:
+    """Return why a sector that was given cannot be worked on, or None."""
+    try:
+        seal_proof(sector.proof_type)
+    except ValueError as error:
+        return str(error)
+    if sector.upgrade is None:
+        return None
+    if not sector.deals:
+        return "there are no pieces for the upgrade"
+    return None if sector.upgrade.access_instance else "no store is named for the replica that is to be upgraded"
 
 
 def _refuse_standing(thread: ThreadInput) -> None:

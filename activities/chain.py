@@ -18,6 +18,7 @@ from sealing.flow.events import (
     AssignTicket,
     CheckPC,
     Finish,
+    RePersist,
     ReSubmitPC,
     ReSubmitProof,
     SubmitPC,
@@ -138,6 +139,27 @@ class ChainActivities:
         reset = _reset(content, sector.round, sector.proof_sent, sector.proof_failed)
         _accepted(await self.manager.submit_proof(sector.id, proof, reset=reset), "SubmitProof")
         return SubmitProof(proof_sent=Submission(digest=content, round=sector.round))
+
+    @activity.defn
+    async def submit_snapup_proof(self, task: Task) -> RePersist | Finish:
+        """Send the proof of an upgrade: it is accepted, or the files are to be stored again. The rest aborts."""
+        sector = task.sector
+        answer = await self.manager.submit_snapup_proof(
+            sector.id,
+            comm_r=known(sector.comm_r, "comm_r"),
+            comm_d=known(sector.comm_d, "comm_d"),
+            access_instance=known(sector.persisted_in, "store"),
+            pieces=known(sector.deals, "deals"),
+            proof=known(sector.proof, "proof"),
+        )
+        why = f"SubmitSnapUpProof: {answer.res.name}: {answer.desc or 'no reason given'}"
+        match answer.res:
+            case SubmitRes.Accepted | SubmitRes.DuplicateSubmit:
+                return Finish(proof_outcome="accepted")
+            case SubmitRes.FilesMissed:
+                return RePersist(persistence_refused=why)
+            case SubmitRes.MismatchedSubmission | SubmitRes.Rejected:
+                raise Abort(why)
 
     @activity.defn
     async def check_proof(self, task: Task) -> ReSubmitProof | Finish:

@@ -57,7 +57,13 @@ class StorageActivities:
         if store.name not in self.stores:
             raise Permanent(f"the manager chose store {store.name}, which is not attached here: {sorted(self.stores)}")
         with self.stages.noted(sector):
-            await attached.store_sector(sector.files, self.stores[store.name], size, on_alive=spent().progress.update)
+            await attached.store_sector(
+                sector.files,
+                self.stores[store.name],
+                size,
+                is_upgrade=sector.upgrade is not None,
+                on_alive=spent().progress.update,
+            )
         return Persist(persisted_in=store.name)
 
     @activity.defn

@@ -22,6 +22,7 @@ from activities.leftovers import LeftOvers
 from activities.pieces import DealActivities, PieceActivities
 from activities.proving import ProvingActivities
 from activities.reporting import ReportingActivities
+from activities.snapup import SnapUpActivities
 from activities.stages import Stages
 from activities.step import StepInterceptor
 from activities.storage import ConfirmationActivities, StorageActivities
@@ -133,6 +134,7 @@ def fleet_worker(client: Client, task_queue: str, manager: Manager) -> Worker:
             chain.wait_seed,
             chain.submit_proof,
             chain.check_proof,
+            chain.submit_snapup_proof,
             ConfirmationActivities(manager).submit_persisted,
             reporting.report_state,
             reporting.await_finalized,
@@ -155,8 +157,10 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
     programs = Programs(config.processors)
     stages = Stages(programs.of, admission, limits)
     stores = {store.name: store.location for store in config.attached if not store.readonly}
-    proving, storage, pieces = (
+    attached = {store.name: store.location for store in config.attached}
+    proving, snapup, storage, pieces = (
         ProvingActivities(stages, programs.parameters_ready),
+        SnapUpActivities(stages, attached, programs.update_parameters_ready),
         StorageActivities(manager, stages, stores),
         PieceActivities(stages, sources_of(config)),
     )
@@ -177,6 +181,8 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
             proving.c2,
             proving.check_replica,
             proving.stop_jobs,
+            snapup.snap_encode,
+            snapup.snap_prove,
             storage.persist,
             storage.clean_up,
         ],

@@ -8,7 +8,7 @@ from activities.stages import Program
 from sealing.cache import find_processor, proof_environment
 from sealing.config import SIMULATED, Processors
 from sealing.processors import programs
-from sealing.processors.parameters import parameters_ready
+from sealing.processors.parameters import POREP, UPDATE, parameters_ready
 
 
 class Programs:
@@ -31,9 +31,16 @@ class Programs:
 
     async def parameters_ready(self, size: str) -> bool:
         """Tell whether C2 finds its parameters. Of a program that is not ours it is not known: then it may try."""
-        if self._simulated or self.of("c2") is not self._ours:
+        return await self._ready("c2", size, POREP)
+
+    async def update_parameters_ready(self, size: str) -> bool:
+        """Tell the same of the proof of an upgrade."""
+        return await self._ready("snap_prove", size, UPDATE)
+
+    async def _ready(self, stage: str, size: str, kind: str) -> bool:
+        if self._simulated or self.of(stage) is not self._ours:
             return True
-        return await parameters_ready(self._ours.argv, size, self._ours.env)
+        return await parameters_ready(self._ours.argv, size, self._ours.env, kind)
 
 
 def ours(explicit: str | None = None) -> Program:

@@ -17,11 +17,10 @@ from sealing.units import DURATION_EXAMPLE, SIZE_EXAMPLE, parse_duration, parse_
 
 T = TypeVar("T")
 
-PLANS: tuple[str, ...] = ("sealer",)
+PLANS: tuple[str, ...] = ("sealer", "snapup")
 """Plans that a thread can run."""
 
 REFUSED_PLANS = {
-    "snapup": "upgrading sectors is not there yet",
     "rebuild": "rebuilding sectors is not supported; leave this thread to the other worker",
     "unseal": "unsealing is not supported; leave this thread to the other worker",
     "wdpost": "window PoSt is not supported; leave this thread to the other worker",

@@ -9,7 +9,7 @@ from sealing.processors import tasks
 from sealing.proofs import prover_id, seal_proof
 from sealing.sector import Sector
 from sealing.stores.layout import SectorFiles
-from sealing.values import Base64
+from sealing.values import Base64, FileRef
 
 T = TypeVar("T")
 
@@ -88,6 +88,53 @@ def verify_seal(sector: Sector, proof: Base64) -> tasks.VerifySeal:
         seed=known(sector.seed, "seed").seed,
         proof=proof,
     )
+
+
+def snap_encode(sector: Sector, files: SectorFiles) -> tasks.SnapEncode:
+    """Return the task that encodes the staged data into the old replica, which is linked where a sealed one would be."""
+    return tasks.SnapEncode(
+        registered_proof=_update_proof(sector),
+        new_replica_path=str(files.update),
+        new_cache_path=str(files.update_cache),
+        sector_path=str(files.sealed),
+        sector_cache_path=str(files.cache),
+        staged_data_path=str(files.unsealed),
+        piece_infos=known(sector.pieces, "pieces"),
+    )
+
+
+def snap_vanilla(sector: Sector, files: SectorFiles) -> tasks.SnapVanilla:
+    """Return the task that makes an upgrade's vanilla proofs."""
+    return tasks.SnapVanilla(
+        **_update(sector),
+        sector_path=str(files.sealed),
+        sector_cache_path=str(files.cache),
+        replica_path=str(files.update),
+        replica_cache_path=str(files.update_cache),
+    )
+
+
+def snap_prove(sector: Sector, vanilla: FileRef) -> tasks.SnapProve:
+    """Return the task that proves an upgrade."""
+    return tasks.SnapProve(**_update(sector), vannilla_proofs=vanilla)
+
+
+def verify_snap(sector: Sector, proof: Base64) -> tasks.VerifySnap:
+    """Return the task that verifies an upgrade's proof as the chain does."""
+    return tasks.VerifySnap(**_update(sector), proof=proof)
+
+
+def _update(sector: Sector) -> dict[str, Any]:
+    return {
+        "registered_proof": _update_proof(sector),
+        "comm_r_old": known(sector.upgrade, "old replica").comm_r,
+        "comm_r_new": known(sector.comm_r, "comm_r"),
+        "comm_d_new": known(sector.comm_d, "comm_d"),
+    }
+
+
+def _update_proof(sector: Sector) -> str:
+    return seal_proof(sector.proof_type).update_name
 
 
 def _proof(sector: Sector) -> str:

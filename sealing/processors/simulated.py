@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from simulated_proof import simulated_proof  # type: ignore[import-not-found]  # beside us: -I hides it
+from simulated_proof import simulated_proof, simulated_snap_proof  # type: ignore[import-not-found]  # beside us: -I hides it
 
 NODE = 32
 DATA = 127
@@ -190,12 +190,8 @@ def pc2(task: Task) -> object:
         misbehave()
         encode(labels, file, size - half)
     comm_r = digest(task["sealed_file"], bytes(out["comm_d"]))
-    (cache / "p_aux").write_bytes(hashlib.sha512(comm_r).digest())
     (cache / "t_aux").write_bytes(json.dumps(out["config"]).encode())
-    parts = {32 << 30: 8, 64 << 30: 16}.get(size)
-    for name in [f"-{part}" for part in range(parts)] if parts else [""]:
-        for tree in ("tree-c", "tree-r-last"):
-            (cache / f"sc-02-data-{tree}{name}.dat").write_bytes(comm_r)
+    write_trees(cache, comm_r, size)
     return {"registered_proof": proof, "comm_r": list(comm_r), "comm_d": out["comm_d"]}
 
 
@@ -255,7 +251,64 @@ def verify_seal(task: Task) -> object:
     return bytes(task["proof"]) == proof_of(task)
 
 
-STAGES = {stage.__name__: stage for stage in (add_pieces, tree_d, pc1, pc2, synthetic_proofs, c1, c2, verify_seal)}
+def snap_encode(task: Task) -> object:
+    """Add the data to the old replica, byte for byte, and write what is persisted."""
+    size, cache = sector_size(task["registered_proof"]), Path(task["new_cache_path"])
+    Path(task["sector_cache_path"], "p_aux").read_bytes()
+    with Path(task["sector_path"]).open("rb") as keys, Path(task["new_replica_path"]).open("w+b") as replica:
+        with Path(task["staged_data_path"]).open("rb") as data:
+            while chunk := data.read(CHUNK):
+                replica.write(chunk)
+        misbehave()
+        replica.seek(0)
+        encode(keys, replica, size)
+    comm_d = data_commitment(pieces_of(task), size)
+    comm_r = digest(task["new_replica_path"], comm_d)
+    write_trees(cache, comm_r, size)
+    (cache / "t_aux").write_bytes(b"simulated")
+    return {"comm_r_new": list(comm_r), "comm_r_last_new": list(comm_r), "comm_d_new": list(comm_d)}
+
+
+def write_trees(cache: Path, comm_r: bytes, size: int) -> None:
+    """Write p_aux and the trees that depend on the replica."""
+    (cache / "p_aux").write_bytes(hashlib.sha512(comm_r).digest())
+    parts = {32 << 30: 8, 64 << 30: 16}.get(size)
+    for name in [f"-{part}" for part in range(parts)] if parts else [""]:
+        for tree in ("tree-c", "tree-r-last"):
+            (cache / f"sc-02-data-{tree}{name}.dat").write_bytes(comm_r)
+
+
+def snap_vanilla(task: Task) -> object:
+    """Fail where the new replica is not the one of its commitment, as the real one does."""
+    misbehave()
+    if digest(task["replica_path"], bytes(task["comm_d_new"])) != bytes(task["comm_r_new"]):
+        raise Failed("Invalid vanilla proof generated: the new replica is not the one of comm_r")
+    Path(task["sector_path"]).read_bytes()
+    return [[1, 2, 3]]
+
+
+def snap_proof_of(task: Task) -> bytes:
+    """Return the proof of an upgrade."""
+    return simulated_snap_proof(*(bytes(task[name]) for name in ("comm_r_old", "comm_r_new", "comm_d_new")))
+
+
+def snap_prove(task: Task) -> object:
+    """Make a proof that binds all that a real one binds."""
+    if not task["vannilla_proofs"]:
+        raise Failed("there are no vanilla proofs")
+    misbehave()
+    return list(snap_proof_of(task))
+
+
+def verify_snap(task: Task) -> object:
+    """Make the proof again and compare."""
+    misbehave()
+    return bytes(task["proof"]) == snap_proof_of(task)
+
+
+SEALING = (add_pieces, tree_d, pc1, pc2, synthetic_proofs, c1, c2, verify_seal)
+UPGRADING = (snap_encode, snap_vanilla, snap_prove, verify_snap)
+STAGES = {stage.__name__: stage for stage in (*SEALING, *UPGRADING)}
 
 
 def misbehave() -> None:

@@ -247,6 +247,59 @@ class VerifySeal(StageTask[bool]):
     proof: Bytes
 
 
+class UpdateCommitments(Frozen):
+    """The commitments of an upgraded replica."""
+
+    comm_r_new: Bytes32
+    comm_r_last_new: Bytes32
+    comm_d_new: Bytes32
+
+
+class SnapEncode(StageTask[UpdateCommitments]):
+    """Encode data into a sealed sector: a new replica, and the trees of it. ``sector_*`` are the old replica's."""
+
+    stage = "snap_encode"
+    answer = TypeAdapter(UpdateCommitments)
+
+    registered_proof: str
+    new_replica_path: str
+    new_cache_path: str
+    sector_path: str
+    sector_cache_path: str
+    staged_data_path: str
+    piece_infos: tuple[PieceInfo, ...]
+
+
+class SnapVanilla(StageTask[tuple[Any, ...]]):
+    """Make the vanilla proofs of an upgrade, one a partition; only their file is handed on."""
+
+    stage = "snap_vanilla"
+    follows = "snap_encode"
+    answer = TypeAdapter(tuple[Any, ...])
+
+    registered_proof: str
+    comm_r_old: Bytes32
+    comm_r_new: Bytes32
+    comm_d_new: Bytes32
+    sector_path: str
+    sector_cache_path: str
+    replica_path: str
+    replica_cache_path: str
+
+
+class SnapProve(StageTask[Base64]):
+    """Prove an upgrade by Groth16. ``vannilla_proofs`` is spelled as in the protocol."""
+
+    stage = "snap_prove"
+    answer = TypeAdapter(Bytes)
+
+    registered_proof: str
+    vannilla_proofs: Output
+    comm_r_old: Bytes32
+    comm_r_new: Bytes32
+    comm_d_new: Bytes32
+
+
 class VerifySnap(StageTask[bool]):
     """Verify an upgrade's proof, as the chain does. ``registered_proof`` is the update proof's name."""
 

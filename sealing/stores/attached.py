@@ -17,7 +17,7 @@ from sealing.background import BEAT, Check, beating, in_thread
 from sealing.failures import Permanent, SealingFailure, Temporary, Wait
 from sealing.processors import locks
 from sealing.stores import durable
-from sealing.stores.layout import P_AUX, T_AUX, SectorFiles, tree_r_last_names
+from sealing.stores.layout import SectorFiles, persisted, persisted_update
 
 STORING = "storing"
 """Name of the lock, beside the sector's jobs, of the one attempt that copies."""
@@ -58,30 +58,28 @@ async def store_sector(
     store: Path,
     sector_size: int,
     *,
+    is_upgrade: bool = False,
     on_alive: Callable[[dict[str, Any]], None],
     beat: float = BEAT,
 ) -> int:
-    """Copy what is to be persisted of a sector into ``store`` and return the bytes copied; whole files are left.
+    """Copy what is to be persisted of a sector, or of its upgrade, into ``store`` and return the bytes copied; whole files are left.
 
     ``on_alive`` is told phase, file, bytes and total every ``beat`` seconds. Wait if the store is full or away,
     Permanent if a file of the sector is missing. Cancelled, it stops between two chunks.
     """
-    pairs = persisted(local, SectorFiles(store, local.name), sector_size)
+    stored = SectorFiles(store, local.name)
+    pairs = (persisted_update if is_upgrade else persisted)(local, stored, sector_size)
     progress = _Copying(_total(pairs))
     work = in_thread(_store, local, store, pairs, progress)
     await beating(work, lambda: on_alive(progress.facts()), beat)
     return progress.copied
 
 
-def persisted(local: SectorFiles, stored: SectorFiles, sector_size: int) -> list[tuple[Path, Path]]:
-    """Return what is kept of a sector, each file with its place in a store: replica, p_aux, t_aux, tree-r-last."""
-    names = (P_AUX, T_AUX, *tree_r_last_names(sector_size))
-    return [(local.sealed, stored.sealed), *((local.cache / name, stored.cache / name) for name in names)]
-
-
 def _total(pairs: list[tuple[Path, Path]]) -> int:
     if missing := [str(source) for source, _ in pairs if not source.is_file()]:
-        raise Permanent(f"files to persist are missing: {', '.join(missing)}; resume to PC1Done, which makes them")
+        raise Permanent(
+            f"files to persist are missing: {', '.join(missing)}; resume to the state whose step makes them"
+        )
     return sum(source.stat().st_size for source, _ in pairs)
 
 

@@ -113,6 +113,19 @@ def tree_r_last_names(sector_size: int) -> tuple[str, ...]:
     return (f"{stem}.dat",) if parts == 1 else tuple(f"{stem}-{part}.dat" for part in range(parts))
 
 
+def persisted(local: SectorFiles, stored: SectorFiles, sector_size: int) -> list[tuple[Path, Path]]:
+    """Return what is kept of a sector, each file with its place in a store: replica, p_aux, t_aux, tree-r-last."""
+    names = (P_AUX, T_AUX, *tree_r_last_names(sector_size))
+    return [(local.sealed, stored.sealed), *((local.cache / name, stored.cache / name) for name in names)]
+
+
+def persisted_update(local: SectorFiles, stored: SectorFiles, sector_size: int) -> list[tuple[Path, Path]]:
+    """Return the same of an upgrade. The old replica stays in its store: without it the data cannot be read back."""
+    names = (P_AUX, T_AUX, *tree_r_last_names(sector_size))
+    pairs = ((local.update_cache / name, stored.update_cache / name) for name in names)
+    return [(local.update, stored.update), *pairs]
+
+
 def space_needed(sector_size: int) -> int:
     """Return the bytes to reserve in a permanent store for one sector's sealed file and cache."""
     return 2 * sector_size if sector_size < 32 << 30 else sector_size + sector_size // 50

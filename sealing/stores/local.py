@@ -18,7 +18,7 @@ from sealing.processors import locks
 from sealing.processors.folder import STARTING, job_folders
 from sealing.processors.spec import Start
 from sealing.stores import durable
-from sealing.stores.layout import P_AUX, T_AUX, TREE_D, SectorFiles
+from sealing.stores.layout import P_AUX, T_AUX, TREE_D, SectorFiles, persisted
 
 LEFT_BY_PC2 = (P_AUX, T_AUX, "*tree-c*", "*tree-r-last*")
 """What PC2 takes for its own work of before if it finds it."""
@@ -91,6 +91,33 @@ def prepare_pc2(files: SectorFiles, start: Start) -> None:
     for pattern in LEFT_BY_PC2:
         for path in files.cache.glob(pattern):
             path.unlink()
+
+
+def prepare_snap_encode(files: SectorFiles, old: SectorFiles, sector_size: int, _: Start) -> None:
+    """Link the old replica and its cache from the store they are in, and make room for the new one.
+
+    Links by path, which are never followed when they are removed. Permanent if the store lacks a file.
+    """
+    files.sealed.parent.mkdir(parents=True, exist_ok=True)
+    durable.remove(files.sealed)
+    durable.remove(files.cache)
+    files.cache.mkdir(parents=True)
+    for source, target in persisted(old, files, sector_size):
+        if not source.is_file():
+            raise Permanent(f"the old replica's {source} is not there: bring it back into the store, then resume")
+        target.symlink_to(source)
+    durable.remove(files.update)
+    durable.remove(files.update_cache)
+    files.update.parent.mkdir(parents=True, exist_ok=True)
+    files.update_cache.mkdir(parents=True)
+
+
+def settle_update(files: SectorFiles, check: Check) -> None:
+    """Make the new replica and its cache durable."""
+    durable.sync(files.update)
+    durable.sync(files.update.parent)
+    durable.sync_tree(files.update_cache, check)
+    durable.sync(files.update_cache.parent)
 
 
 def settle_cache(files: SectorFiles, check: Check) -> None:
