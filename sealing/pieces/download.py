@@ -9,6 +9,7 @@ OSError     the disk
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import ssl
 from collections.abc import Callable
@@ -169,8 +170,9 @@ class _Download:
         self.on_progress(facts)
 
     async def _start_over(self) -> None:
-        await asyncio.to_thread(_write_at, self.wanted.part, 0, b"", cut=True)
-        self.done = 0
+        if self.done:
+            await asyncio.to_thread(_forget, self.wanted.part)
+            self.done = 0
 
     async def _of_other_size(self, what: str) -> Permanent:
         """Return the failure for data that is not the deal's, and forget what has come of it."""
@@ -195,13 +197,16 @@ def _size_of(part: Path) -> int:
     return part.stat().st_size
 
 
-def _write_at(part: Path, offset: int, data: bytes, *, cut: bool = False) -> None:
+def _write_at(part: Path, offset: int, data: bytes) -> None:
     """Write into a file that is there: one that was removed meanwhile, with its sector, does not come back."""
     with part.open("r+b") as file:
         file.seek(offset)
         file.write(data)
-        if cut:
-            file.truncate()
+
+
+def _forget(part: Path) -> None:
+    """Empty the file."""
+    os.truncate(part, 0)
 
 
 def _finish(wanted: Wanted) -> None:

@@ -91,7 +91,7 @@ def verify_seal(sector: Sector, proof: Base64) -> tasks.VerifySeal:
 
 
 def snap_encode(sector: Sector, files: SectorFiles) -> tasks.SnapEncode:
-    """Return the task that encodes the staged data into the old replica, which is linked where a sealed one would be."""
+    """Return the task that encodes the staged data into the old replica, which is linked in the sealed one's place."""
     return tasks.SnapEncode(
         registered_proof=_update_proof(sector),
         new_replica_path=str(files.update),

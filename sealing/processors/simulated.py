@@ -24,7 +24,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from simulated_proof import simulated_proof, simulated_snap_proof  # type: ignore[import-not-found]  # beside us: -I hides it
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pieces"))
+from commitment import (  # type: ignore[import-not-found]  # near us: -I hides it
+    PieceHash,
+    data_commitment,
+    zero_commitment,
+)
+from simulated_proof import simulated_proof, simulated_snap_proof  # type: ignore[import-not-found]  # beside us, as well
 
 NODE = 32
 DATA = 127
@@ -44,42 +50,6 @@ def sector_size(proof: str) -> int:
     """Return the bytes of a sector of a proof such as StackedDrg2KiBV1_1."""
     digits = proof.removeprefix("StackedDrg").partition("iB")[0]
     return int(digits[:-1]) * UNITS[digits[-1] + "iB"]
-
-
-def node(left: bytes, right: bytes) -> bytes:
-    """Return the parent of two nodes of a data tree: SHA-256 without its two highest bits."""
-    digest = bytearray(hashlib.sha256(left + right).digest())
-    digest[31] &= 0x3F
-    return bytes(digest)
-
-
-def zero_commitment(size: int) -> bytes:
-    """Return the commitment to ``size`` bytes of zeros."""
-    commitment = bytes(NODE)
-    while size > NODE:
-        commitment, size = node(commitment, commitment), size // 2
-    return commitment
-
-
-def data_commitment(pieces: list[tuple[int, bytes]], size: int) -> bytes:
-    """Return CommD of pieces, (padded size, commitment) each, at their alignment, filled up with zeros to ``size``."""
-    stack: list[tuple[int, bytes]] = []
-
-    def push(length: int, commitment: bytes) -> None:
-        stack.append((length, commitment))
-        while len(stack) > 1 and stack[-1][0] == stack[-2][0]:
-            (length, right), (_, left) = stack.pop(), stack.pop()
-            stack.append((2 * length, node(left, right)))
-
-    for length, commitment in pieces:
-        while stack and stack[-1][0] < length:
-            push(stack[-1][0], zero_commitment(stack[-1][0]))
-        push(length, commitment)
-    while stack and stack[-1][0] < size:
-        push(stack[-1][0], zero_commitment(stack[-1][0]))
-    if [length for length, _ in stack] != [size]:
-        raise Failed("pieces and comm_d do not match")
-    return stack[0][1]
 
 
 def pieces_of(task: Task) -> list[tuple[int, bytes]]:
@@ -106,10 +76,11 @@ def add_pieces(task: Task) -> object:
             length = piece["piece_size"] // 127 * 128
             commitment = zero_commitment(length)
             if piece["piece_file"] != "pledge":
-                data = bit_padded(payload_of(piece))
-                commitment = data_commitment([(NODE, data[at : at + NODE]) for at in range(0, len(data), NODE)], length)
+                data, whole = payload_of(piece), PieceHash()
+                whole.update(data)
+                commitment = whole.commitment(length)
                 staged.seek(-(-used // length) * length)
-                staged.write(data)
+                staged.write(bit_padded(data))
             used = -(-used // length) * length + length
             infos.append({"commitment": list(commitment), "size": piece["piece_size"]})
         misbehave()

@@ -101,7 +101,8 @@ class SourcePiece(Frozen):
     @classmethod
     def of(cls, deal: Deal, where: Literal["pledge"] | dict[Literal["url", "local"], str]) -> SourcePiece:
         """Return a deal's piece, whose data is at ``where``."""
-        return cls(piece_file=where, payload_size=data_size(deal), piece_size=unpadded(deal.size))
+        payload = deal.payload_size if where == "pledge" else data_size(deal)
+        return cls(piece_file=where, payload_size=payload, piece_size=unpadded(deal.size))
 
 
 class AddPieces(StageTask[tuple[Piece, ...]]):

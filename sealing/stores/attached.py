@@ -53,7 +53,7 @@ class _Copying:
         return {"phase": "storing", "file": self.file, "bytes": self.done, "total": self.total}
 
 
-async def store_sector(
+async def store_sector(  # noqa: PLR0913 - a copy has that many parts
     local: SectorFiles,
     store: Path,
     sector_size: int,
@@ -62,7 +62,9 @@ async def store_sector(
     on_alive: Callable[[dict[str, Any]], None],
     beat: float = BEAT,
 ) -> int:
-    """Copy what is to be persisted of a sector, or of its upgrade, into ``store`` and return the bytes copied; whole files are left.
+    """Copy what is to be persisted of a sector, or of its upgrade, into ``store``; whole files there are left.
+
+    Returns the bytes copied.
 
     ``on_alive`` is told phase, file, bytes and total every ``beat`` seconds. Wait if the store is full or away,
     Permanent if a file of the sector is missing. Cancelled, it stops between two chunks.

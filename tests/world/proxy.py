@@ -72,16 +72,24 @@ class Proxy:
 async def proxied(target: str) -> AsyncIterator[Proxy]:
     """Run a proxy before ``target``."""
     proxy = Proxy(target)
-    app = Starlette(routes=[Route("/rpc/v0", proxy.handle, methods=["POST"])])
+    try:
+        async with served(Route("/rpc/v0", proxy.handle, methods=["POST"])) as proxy.address:
+            yield proxy
+    finally:
+        await proxy.http.aclose()
+
+
+@asynccontextmanager
+async def served(*routes: Route) -> AsyncIterator[str]:
+    """Serve routes on a free port; gives the server's URL."""
+    app = Starlette(routes=routes)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn offers no event for it
         await asyncio.sleep(0.005)
     host, port = server.servers[0].sockets[0].getsockname()[:2]
-    proxy.address = f"http://{host}:{port}"
     try:
-        yield proxy
+        yield f"http://{host}:{port}"
     finally:
         server.should_exit = True
         await task
-        await proxy.http.aclose()
