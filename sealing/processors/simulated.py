@@ -260,7 +260,7 @@ def snap_vanilla(task: Task) -> object:
 
 def snap_proof_of(task: Task) -> bytes:
     """Return the proof of an upgrade."""
-    return simulated_snap_proof(*(bytes(task[name]) for name in ("comm_r_old", "comm_r_new", "comm_d_new")))
+    return bytes(simulated_snap_proof(*(bytes(task[name]) for name in ("comm_r_old", "comm_r_new", "comm_d_new"))))
 
 
 def snap_prove(task: Task) -> object:

@@ -14,8 +14,8 @@ import pytest
 from sealing.background import LetGo
 from sealing.failures import Permanent, Temporary, Wait
 from sealing.stores import durable
-from sealing.stores.attached import persisted, store_sector
-from sealing.stores.layout import P_AUX, T_AUX, SectorFiles, tree_r_last_names
+from sealing.stores.attached import store_sector
+from sealing.stores.layout import P_AUX, T_AUX, SectorFiles, persisted, tree_r_last_names
 
 SIZE = 2048
 

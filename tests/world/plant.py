@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,9 +23,11 @@ from temporalio.worker import Replayer
 
 from sealing.config import Config, load
 from sealing.devnet.config import DevnetConfig
+from sealing.devnet.deals import NewDeal, add_deal
 from sealing.devnet.queries import Observer
 from sealing.devnet.server import DevnetServer
 from sealing.devnet.verifier import SimulatedVerifier, Verifier
+from sealing.flow.sealer import SEALER
 from sealing.sector import Summary
 from sealing.values import SectorId
 from tests.world.proxy import Proxy, proxied
@@ -79,6 +82,7 @@ class Plant:
     proxy: Proxy
     file: Path
     patience: float = PATIENCE
+    flow: str = SEALER.name
 
     @property
     def miner(self) -> int:
@@ -101,7 +105,19 @@ class Plant:
 
     def sector(self, number: int = 1) -> WorkflowHandle[Any, Summary]:
         """Return the handle of a sector's workflow, which may not have started yet."""
-        return self.client.get_workflow_handle(f"sealer-t0{self.miner}-{number}", result_type=Summary)
+        return self.client.get_workflow_handle(f"{self.flow}-t0{self.miner}-{number}", result_type=Summary)
+
+    def plan(self, flow: str) -> None:
+        """Let the threads of the worker that is started next run another flow; ``sector`` and the like are its."""
+        self.flow = flow
+        text = re.sub(r'(\[\[sealing_thread\]\]\n)(plan = "\w+"\n)?', rf'\1plan = "{flow}"\n', self.file.read_text())
+        self.file.write_text(text)
+
+    def deal(self, content: bytes) -> NewDeal:
+        """Make a deal about some data."""
+        source = self.folder / "deal"
+        source.write_bytes(content)
+        return add_deal(self.devnet.config, source)
 
     async def status(self, number: int = 1) -> Status:
         """Return what a sector's query ``status`` answers."""

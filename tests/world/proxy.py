@@ -67,13 +67,23 @@ class Proxy:
             return Response("the answer is lost", 502)
         return Response(answer.content, answer.status_code, media_type="application/json")
 
+    async def piece(self, request: Request) -> Response:
+        """Pass on a question for a piece's data."""
+        if self.away:
+            return Response("away", 503)
+        headers = {name: value for name, value in request.headers.items() if name in {"authorization", "range"}}
+        answer = await self.http.get(self.target + request.url.path, headers=headers)
+        kept = {name: value for name, value in answer.headers.items() if name == "content-range"}
+        return Response(answer.content, answer.status_code, kept)
+
 
 @asynccontextmanager
 async def proxied(target: str) -> AsyncIterator[Proxy]:
     """Run a proxy before ``target``."""
     proxy = Proxy(target)
     try:
-        async with served(Route("/rpc/v0", proxy.handle, methods=["POST"])) as proxy.address:
+        routes = (Route("/rpc/v0", proxy.handle, methods=["POST"]), Route("/piecestore/{cid}", proxy.piece))
+        async with served(*routes) as proxy.address:
             yield proxy
     finally:
         await proxy.http.aclose()
