@@ -45,6 +45,7 @@ TOML = """\
 name = "{name}"
 rpc_server.port = 0
 ping_interval = "200ms"
+{worker}
 [sector_manager]
 rpc_client.addr = "{manager}"
 [sealing]
@@ -161,6 +162,7 @@ async def plant(  # noqa: PLR0913 - each is one thing that tests vary
     sealing: str = "",
     processors: str = "",
     policy: str = "",
+    worker: str = "",
     program: str | Path = "simulated",
     verifier: Verifier | None = None,
     **devnet: Any,
@@ -193,6 +195,7 @@ async def plant(  # noqa: PLR0913 - each is one thing that tests vary
                 processors=processors,
                 temporal=client.service_client.config.target_host,
                 policy=policy,
+                worker=worker,
             )
         )
         yield Plant(client, folder, manager, proxy, file)
