@@ -34,7 +34,10 @@ NOT_A_PROOF = (
 
 
 class CrateVerifier:
-    """Runs ``seal-processor`` verify_seal and verify_snap. One at a time: the verifying keys of large sectors need memory."""
+    """Runs ``seal-processor`` verify_seal and verify_snap.
+
+    One at a time: the verifying keys of large sectors need memory.
+    """
 
     def __init__(self, binary: Path, time_limit: float = 120.0) -> None:
         """Take the crate's program, and the seconds that it may take for one proof."""

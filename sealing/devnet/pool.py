@@ -11,10 +11,11 @@ from sealing.manager.wire import OnChain, Polled, SubmitRes, Submitted
 
 
 class Kind(StrEnum):
-    """The two messages of a sector."""
+    """The messages of a sector: two of its sealing, one of its upgrade."""
 
     PRECOMMIT = "precommit"
     PROOF = "proof"
+    SNAPUP = "snapup"
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,12 @@ def send(tx: sqlite3.Connection, chain: Chain, sector: str, kind: Kind, content:
     tx.execute(
         "UPDATE messages SET replaced_at = ? WHERE sector = ? AND kind = ? AND replaced_at IS NULL", (now, sector, kind)
     )
-    landed = head + config.landed_after
+    # An upgrade's answer is all that its worker ever asks for: what is accepted is on chain.
+    packed, landed = (head, head) if kind is Kind.SNAPUP else (head + config.packed_after, head + config.landed_after)
     seed = landed + config.seed_delay if kind is Kind.PRECOMMIT else None
     tx.execute(
         "INSERT INTO messages (sector, kind, content, sent_at, sent_epoch, packed_epoch, landed_epoch, seed_epoch)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (sector, kind, content, now, head, head + config.packed_after, landed, seed),
+        (sector, kind, content, now, head, packed, landed, seed),
     )
     return Submitted(res=SubmitRes.Accepted)

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from sealing.devnet import sectors
 from sealing.devnet.chain import Clock
 from sealing.devnet.database import BUSY_SECONDS, FILE, connect, transaction
 from sealing.devnet.pool import Kind
-from sealing.failures import Failure, Level, bounded
-from sealing.manager.wire import OnChain, WorkerPing
+from sealing.failures import Failure, Level
+from sealing.jsonrpc.errors import RpcError
+from sealing.manager.wire import Id, OnChain, WorkerPing
 from sealing.values import Frozen, SectorId
 
 
@@ -161,11 +163,10 @@ def order_end(data: Path, sector: SectorId, reason: str) -> None:
     Raises KeyError for a sector that was never handed out.
     """
     with closing(connect(data)) as link, transaction(link) as tx:
-        changed = tx.execute(
-            "UPDATE sectors SET ordered_end = ? WHERE name = ?", (bounded(reason), str(sector))
-        ).rowcount
-    if changed == 0:
-        raise KeyError(str(sector))
+        try:
+            sectors.order_end(tx, Id.of(sector), reason)
+        except RpcError as error:
+            raise KeyError(str(sector)) from error
 
 
 def _pace(link: sqlite3.Connection) -> tuple[float, float]:

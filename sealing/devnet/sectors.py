@@ -1,10 +1,11 @@
-"""The sectors that the embedded manager has handed out."""
+"""The sectors that the embedded manager has handed out, and the tasks that work on them: a sealing, an upgrade."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import Literal
 
+from sealing.devnet import market
 from sealing.devnet.config import DevnetConfig
 from sealing.devnet.errors import unknown_sector
 from sealing.failures import bounded
@@ -46,20 +47,48 @@ def find(tx: sqlite3.Connection, sector: Id) -> sqlite3.Row:
 
 
 def find_open(tx: sqlite3.Connection, sector: Id, proof_type: int | None = None) -> sqlite3.Row:
-    """Return the row of a sector that is under way. Raises the error 11001 for any other.
+    """Return the row of a sector that is being sealed. Raises the error 11001 for any other.
 
     Raises an application error where ``proof_type`` is not the sector's.
     """
     row = find(tx, sector)
-    if row["ended"] is not None or row["ordered_end"] is not None:
+    if _is_over(row):
         raise unknown_sector()
     if proof_type is not None and proof_type != row["proof_type"]:
         raise RpcError(f"{row['name']} has proof type {row['proof_type']}, not {proof_type}")
     return row
 
 
+def upgrade_of(tx: sqlite3.Connection, name: str) -> sqlite3.Row | None:
+    """Return the row of a sector's last upgrade, or None."""
+    row: sqlite3.Row | None = tx.execute(
+        "SELECT * FROM upgrades WHERE sector = ? ORDER BY number DESC LIMIT 1", (name,)
+    ).fetchone()
+    return row
+
+
+def find_open_upgrade(tx: sqlite3.Connection, sector: Id) -> sqlite3.Row:
+    """Return the row of a sector's upgrade that is under way. Raises the error 11001 where there is none."""
+    upgrade = upgrade_of(tx, find(tx, sector)["name"])
+    if upgrade is None or _is_over(upgrade):
+        raise unknown_sector()
+    return upgrade
+
+
+def find_working(tx: sqlite3.Connection, sector: Id) -> sqlite3.Row:
+    """Return the row of a sector that is being sealed or upgraded. Raises the error 11001 for any other."""
+    row = find(tx, sector)
+    if _is_over(upgrade_of(tx, row["name"]) or row):
+        raise unknown_sector()
+    return row
+
+
+def _is_over(task: sqlite3.Row) -> bool:
+    return task["ended"] is not None or task["ordered_end"] is not None
+
+
 def report(tx: sqlite3.Connection, sector: Id, got: SectorReport, now: float) -> Reported:
-    """Keep a report, and tell whether the task was ended."""
+    """Keep a report, and tell whether the sector's last task was ended."""
     row, name = find(tx, sector), str(sector.value())
     failure = (None, None) if got.failure is None else (got.failure.level.value, bounded(got.failure.desc))
     place = (bounded(got.worker.instance, NAME_LIMIT), bounded(got.worker.location, NAME_LIMIT))
@@ -75,21 +104,43 @@ def report(tx: sqlite3.Connection, sector: Id, got: SectorReport, now: float) ->
         "UPDATE sectors SET worker = ?, location = ?, state = ?, failure_level = ?, failure_text = ? WHERE name = ?",
         (*place, change[1], *failure, name),
     )
-    over = row["ended"] is not None or row["ordered_end"] is not None
-    return Reported(id=sector, finalized=over, reason=row["ordered_end"] or row["end_reason"] or "")
+    task = upgrade_of(tx, name) or row
+    return Reported(id=sector, finalized=_is_over(task), reason=task["ordered_end"] or task["end_reason"] or "")
 
 
 def end(tx: sqlite3.Connection, sector: Id, how: Literal["finalized", "aborted"], reason: str, now: float) -> None:
-    """Note that a sector's task has ended; said again, it changes nothing.
+    """Note that a sector's task has ended; said again, it changes nothing. What an aborted one leaves is free again.
 
     Raises an application error where it has ended the other way.
     """
     row = find(tx, sector)
-    if row["ended"] not in {None, how}:
-        raise RpcError(f"{row['name']} is {row['ended']} already")
-    if row["ended"] is None:
-        tx.execute(
-            "UPDATE sectors SET ended = ?, ended_at = ?, end_reason = ? WHERE name = ?",
-            (how, now, bounded(reason), row["name"]),
-        )
+    upgrade = upgrade_of(tx, row["name"])
+    task = upgrade or row
+    if upgrade is not None and how == "finalized" and upgrade["comm_r"] is None:
+        return  # nothing of it was accepted: this is the sealing's end, said again
+    if task["ended"] not in {None, how}:
+        raise RpcError(f"{row['name']} is {task['ended']} already")
+    if task["ended"] is None:
+        values = (how, now, bounded(reason))
+        change = "SET ended = ?, ended_at = ?, end_reason = ?"
+        if upgrade is None:
+            tx.execute(f"UPDATE sectors {change} WHERE name = ?", (*values, row["name"]))
+        else:
+            tx.execute(f"UPDATE upgrades {change} WHERE number = ?", (*values, upgrade["number"]))
         tx.execute("DELETE FROM reservations WHERE sector = ?", (row["name"],))
+        if how == "aborted":
+            market.release(tx, row["name"])
+
+
+def order_end(tx: sqlite3.Connection, sector: Id, reason: str) -> None:
+    """End a sector's task from the manager's side. Its deals are free again: nothing more is taken for it.
+
+    Raises the error 11001 for a sector that was never handed out.
+    """
+    name = find(tx, sector)["name"]
+    upgrade, text = upgrade_of(tx, name), bounded(reason)
+    if upgrade is None:
+        tx.execute("UPDATE sectors SET ordered_end = ? WHERE name = ?", (text, name))
+    else:
+        tx.execute("UPDATE upgrades SET ordered_end = ? WHERE number = ?", (text, upgrade["number"]))
+    market.release(tx, name)

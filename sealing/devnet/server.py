@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
+from starlette.routing import Route
+
 from sealing.addresses import RPC_PATH
 from sealing.devnet.chain import Chain, Clock
 from sealing.devnet.config import DevnetConfig
 from sealing.devnet.database import Database, connect, open_chain
 from sealing.devnet.manager import DevnetManager
+from sealing.devnet.piecestore import PieceStore, piece_route
 from sealing.devnet.stores import Stores
 from sealing.devnet.verifier import Verifier
 from sealing.jsonrpc.dispatch import Handlers
@@ -50,7 +53,7 @@ class DevnetServer:
         async with contextlib.AsyncExitStack() as resources:
             handlers = self._open(resources)
             service = JsonRpcServer(
-                application(handlers, RPC_PATH, self.config.token), self.config.host, self.config.port
+                application(handlers, RPC_PATH, self.config.token, self._pieces()), self.config.host, self.config.port
             )
             self.address = (await resources.enter_async_context(service)).address
             self._resources = resources.pop_all()
@@ -61,6 +64,9 @@ class DevnetServer:
         """Stop: calls under way end first, for some seconds at most."""
         await self._resources.aclose()
         log.info("embedded manager at %s stopped", self.address)
+
+    def _pieces(self) -> Route:
+        return piece_route(PieceStore(self.config.data), self.config.token)
 
     def _open(self, resources: contextlib.AsyncExitStack) -> Handlers:
         stores = Stores(self.config.stores)

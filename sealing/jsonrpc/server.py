@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Self
 
 import uvicorn
@@ -23,12 +23,14 @@ STOP_SECONDS = 5
 """How long calls under way may go on when the server stops."""
 
 
-def application(handlers: Handlers, path: str, token: str | None = None) -> Starlette:
-    """Return the HTTP application that answers the methods of ``handlers`` at ``path``."""
+Endpoint = Callable[[Request], Awaitable[Response]]
+"""Answers a request."""
+
+
+def application(handlers: Handlers, path: str, token: str | None = None, *beside: Route) -> Starlette:
+    """Return the HTTP application that answers the methods of ``handlers`` at ``path``, and the routes ``beside``."""
 
     async def rpc(request: Request) -> Response:
-        if not _allowed(request, token):
-            return PlainTextResponse("a bearer token is needed\n", 401, {"WWW-Authenticate": "Bearer"})
         try:
             body = await _body(request)
         except ClientDisconnect:
@@ -38,7 +40,18 @@ def application(handlers: Handlers, path: str, token: str | None = None) -> Star
         status, answer = await dispatch(handlers, body, request.headers.get(IDEMPOTENCY_KEY))
         return Response(answer, status, media_type="application/json")
 
-    return Starlette(routes=[Route(path, rpc, methods=["POST"])])
+    return Starlette(routes=[Route(path, guarded(rpc, token), methods=["POST"]), *beside])
+
+
+def guarded(endpoint: Endpoint, token: str | None) -> Endpoint:
+    """Return an endpoint that answers only who bears ``token``; None: everybody."""
+
+    async def guard(request: Request) -> Response:
+        if not _allowed(request, token):
+            return PlainTextResponse("a bearer token is needed\n", 401, {"WWW-Authenticate": "Bearer"})
+        return await endpoint(request)
+
+    return guard
 
 
 def _allowed(request: Request, token: str | None) -> bool:

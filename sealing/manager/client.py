@@ -11,6 +11,7 @@ from sealing.jsonrpc.dispatch import IDEMPOTENCY_KEY
 from sealing.jsonrpc.method import Method
 from sealing.manager import methods
 from sealing.manager.rpc import MAX_BODY, Rpc
+from sealing.manager.snapup import SnapUpProof, SnapUpSpec
 from sealing.manager.wire import (
     AcquireDealsSpec,
     AllocatedSector,
@@ -24,8 +25,6 @@ from sealing.manager.wire import (
     SealProofBytes,
     SealTicket,
     SectorReport,
-    SnapUpProof,
-    SnapUpSpec,
     StateChange,
     StoreInfo,
     Submitted,

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from sealing.jsonrpc.method import Method
 from sealing.manager.encoding import Count, ProofType
+from sealing.manager.snapup import SnapUpProof, SnapUpSector, SnapUpSpec
 from sealing.manager.wire import (
     AcquireDealsSpec,
     AllocatedSector,
@@ -21,9 +22,6 @@ from sealing.manager.wire import (
     SealTicket,
     SectorReport,
     SeedWait,
-    SnapUpProof,
-    SnapUpSector,
-    SnapUpSpec,
     StoreInfo,
     Submitted,
     WorkerPing,

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator
 from pydantic.alias_generators import to_pascal
 
 from sealing.failures import Level
-from sealing.flow.events import Allocate, AllocatedSnapUpSector
+from sealing.flow.events import Allocate
 from sealing.manager.encoding import (
     Bytes32,
     Count,
@@ -28,7 +28,7 @@ from sealing.manager.encoding import (
     Text,
     one_of,
 )
-from sealing.values import Deal, Frozen, SectorId, Seed, Ticket, Upgrade
+from sealing.values import Deal, Frozen, SectorId, Seed, Ticket
 
 
 class Wire(Frozen):
@@ -167,56 +167,6 @@ class DealPiece(Wire):
             deal_id=info.deal_id if info.is_builtin_market else 0,
             allocation_id=0 if info.is_filler else info.allocation_id,
         )
-
-
-class SnapUpSpec(Wire):
-    """Which finished sectors a worker would upgrade, and what their deals must be like."""
-
-    sector: AllocateSpec
-    deals: AcquireDealsSpec
-
-
-class ReplicaPublic(Wire):
-    """What the chain knows of a replica."""
-
-    comm_r: Bytes32
-
-
-class ReplicaPrivate(Wire):
-    """What only the provider knows of a replica: the store that holds it."""
-
-    access_instance: Text = ""
-
-
-class SnapUpSector(Wire):
-    """A finished sector, its replica, and the pieces that go into it."""
-
-    sector: AllocatedSector
-    pieces: Annotated[tuple[DealPiece, ...], Field(fail_fast=True)] | None = ()
-    public: ReplicaPublic
-    private: ReplicaPrivate
-
-    def value(self) -> AllocatedSnapUpSector:
-        """Return the event that starts an upgrade. Raises ValueError as ``DealPiece.value`` does."""
-        return AllocatedSnapUpSector(
-            id=self.sector.id.value(),
-            proof_type=self.sector.proof_type,
-            deals=tuple(piece.value() for piece in self.pieces or ()),
-            upgrade=Upgrade(comm_r=self.public.comm_r, access_instance=self.private.access_instance),
-        )
-
-
-class SnapUpProof(Wire):
-    """An upgrade's new replica, the store that holds it, the CIDs of its pieces in their order, and the proof.
-
-    A filler's CID is null where the manager gave none.
-    """
-
-    comm_r: Bytes32
-    comm_d: Bytes32
-    access_instance: str
-    pieces: Annotated[tuple[Cid | None, ...], Field(fail_fast=True)]
-    proof: Payload
 
 
 class SealTicket(Wire):
