@@ -23,17 +23,18 @@ PROOF_TYPE, SIZE, DATA = 5, 2048, 2032
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine whose one folder of pieces is ``pieces``; ``manager`` is where the rest is asked for."""
+    """A machine with a folder of local pieces; ``manager`` is where others are asked for."""
 
     folder: Path
     program: Program
     manager: str = "http://127.0.0.1:1"
     proof_type: int = PROOF_TYPE
+    local: Path | None = None
 
     @property
     def pieces(self) -> Path:
         """The folder of local pieces."""
-        return self.folder / "pieces"
+        return self.local or self.folder / "pieces"
 
     @property
     def files(self) -> SectorFiles:

@@ -45,13 +45,13 @@ async def test_a_sector_waits_for_deals_and_keeps_its_number(temporal: Client, t
         (tmp_path / "pieces").mkdir()
         built.proxy.answers[ACQUIRE].extend([NO_DEALS] * 500)
         async with working(built):
-            await built.until(lambda: built.proxy.count(ACQUIRE) > 5, "the manager to be asked again")
+            await built.until(lambda: built.proxy.count(ACQUIRE) > 2, "the manager to be asked again")
             status = await built.status()
             length = (await built.sector().describe()).history_length
             assert (status.state, status.halted, status.failure) == (State.Allocated, False, None)
             assert "no deals for " in (status.outage or "")
             asked = built.proxy.count(ACQUIRE)
-            await built.until(lambda: built.proxy.count(ACQUIRE) > asked + 5, "the manager to be asked again")
+            await built.until(lambda: built.proxy.count(ACQUIRE) > asked + 1, "the manager to be asked again")
             described = await built.sector().describe()
             assert described.history_length == length
             (waiting,) = described.raw_description.pending_activities
