@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python bench-commands setup-system lint check test docs histories screenshots demo clean
+.PHONY: help setup tools python bench-commands bench-pieces setup-system lint check test docs histories screenshots demo clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ test: setup ## Run every test
 
 bench-commands: tools ## Measure how long a command takes from the signal to its effect
 	@.venv/bin/python -m bench.commands
+
+bench-pieces: tools ## Measure adding a piece beside the crate alone
+	@.venv/bin/python -m bench.pieces
 
 docs: python ## Write the generated pages of docs/ anew
 	@.venv/bin/python scripts/docs.py

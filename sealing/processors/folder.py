@@ -104,12 +104,14 @@ class JobFolder:
 
     def leader(self) -> processes.Process | None:
         """Return the job's first process, if it still runs."""
+        return self._noted_leader() or processes.leader(self.path)
+
+    def _noted_leader(self) -> processes.Process | None:
         record = self.record()
-        if record is not None and record.pid is not None:
-            found = processes.look(record.pid)
-            if found and found.began == record.began and record.boot == processes.boot_id():
-                return found
-        return processes.leader(self.path)
+        if record is None or record.pid is None or record.boot != processes.boot_id():
+            return None
+        found = processes.look(record.pid)
+        return found if found and found.began == record.began else None
 
     def wipe(self) -> None:
         """Remove all but the lock: a lock that is removed while somebody waits for it would be two."""
@@ -136,7 +138,7 @@ class JobFolder:
 
         Temporary if one cannot be ended. The caller is alone in ``starting``, so that nobody starts the job meanwhile.
         """
-        first = self.leader()
+        first = self._noted_leader()  # one that is not noted is found by its mark, with all others
         sessions = {first.pid} if first else set()
 
         def alive() -> list[processes.Process]:

@@ -48,6 +48,7 @@ TOML = """\
 name = "{name}"
 rpc_server.port = 0
 ping_interval = "200ms"
+{worker}
 [sector_manager]
 rpc_client.addr = "{manager}"
 [sealing]
@@ -177,6 +178,7 @@ async def plant(  # noqa: PLR0913 - each is one thing that tests vary
     sealing: str = "",
     processors: str = "",
     policy: str = "",
+    worker: str = "",
     program: str | Path = "simulated",
     verifier: Verifier | None = None,
     **devnet: Any,
@@ -209,6 +211,7 @@ async def plant(  # noqa: PLR0913 - each is one thing that tests vary
                 processors=processors,
                 temporal=client.service_client.config.target_host,
                 policy=policy,
+                worker=worker,
             )
         )
         yield Plant(client, folder, manager, proxy, file)
