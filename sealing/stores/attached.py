@@ -71,17 +71,16 @@ async def store_sector(  # noqa: PLR0913 - a copy has that many parts
     """
     stored = SectorFiles(store, local.name)
     pairs = (persisted_update if is_upgrade else persisted)(local, stored, sector_size)
-    progress = _Copying(_total(pairs))
+    progress = _Copying(_total(pairs, "TreeDBuilt" if is_upgrade else "PC1Done"))
     work = in_thread(_store, local, store, pairs, progress)
     await beating(work, lambda: on_alive(progress.facts()), beat)
     return progress.copied
 
 
-def _total(pairs: list[tuple[Path, Path]]) -> int:
+def _total(pairs: list[tuple[Path, Path]], state: str) -> int:
+    """Return the bytes of what is to be stored; ``state`` is the one whose step makes it."""
     if missing := [str(source) for source, _ in pairs if not source.is_file()]:
-        raise Permanent(
-            f"files to persist are missing: {', '.join(missing)}; resume to the state whose step makes them"
-        )
+        raise Permanent(f"files to persist are missing: {', '.join(missing)}; resume to {state}, which makes them")
     return sum(source.stat().st_size for source, _ in pairs)
 
 

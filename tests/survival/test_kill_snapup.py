@@ -1,0 +1,57 @@
+"""The worker is killed by -9 at every state of an upgrade: the sector is upgraded once, and its data is right."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from sealing.flow.snapup import SNAPUP
+from sealing.flow.state import State
+from tests.survival.program import program
+from tests.survival.test_kill import again
+from tests.world.plant import plant, working
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+
+STAGES = ("snap_encode", "snap_vanilla", "snap_prove", "verify_snap")
+STATES = [state.value for state in SNAPUP.rows if state is not State.Empty]
+GROUPS = [STATES[:4], STATES[4:]]
+CONTENT = bytes(range(256)) * 6
+
+
+async def killed_at(client: Client, folder: Path, state: str) -> None:
+    """Kill the worker in the moment in which it reports a state of the upgrade, and start it again."""
+    async with plant(client, folder) as built:
+        async with working(built):
+            await built.finished()
+        built.plan("snapup")
+        built.deal(CONTENT)
+        built.simulate(snap_encode={"seconds": 0.3}, snap_prove={"seconds": 0.3})
+        async with program(built) as worker:
+            killed = asyncio.Event()
+
+            async def kill(method: str, params: list[Any]) -> None:
+                if method == "Venus.ReportState" and params[1]["StateChange"]["Next"] == state and not killed.is_set():
+                    worker.kill()
+                    killed.set()
+
+            built.proxy.before = kill
+            await again(worker, killed)
+            summary = await built.finished()
+            assert summary.state is State.Finished
+            counts = json.loads((built.folder / "simulated.json.counts").read_text())
+            assert {stage: counts[stage] for stage in STAGES} == dict.fromkeys(STAGES, 1), "computed twice"
+            assert built.left_behind() == []
+
+
+@pytest.mark.parametrize("states", GROUPS, ids=lambda states: f"{states[0]}-{states[-1]}")
+async def test_a_kill_in_any_state_of_an_upgrade_loses_nothing(
+    temporal: Client, tmp_path: Path, states: list[str]
+) -> None:
+    """Whatever state the upgrade has just entered, the next worker finishes it, and computes nothing twice."""
+    await asyncio.gather(*(killed_at(temporal, tmp_path / state, state) for state in states))
