@@ -14,7 +14,7 @@ from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from tests.survival.program import program
 from tests.survival.test_kill import again
-from tests.world.plant import plant, working
+from tests.world.plant import plant
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
@@ -27,7 +27,7 @@ CONTENT = bytes(range(256)) * 6
 async def killed_at(client: Client, folder: Path, state: str) -> None:
     """Kill the worker in the moment in which it reports a state of the upgrade, and start it again."""
     async with plant(client, folder) as built:
-        async with working(built):
+        async with program(built):
             await built.finished()
         built.plan("snapup")
         built.deal(CONTENT)
