@@ -67,13 +67,20 @@ class Proxy:
             return Response("the answer is lost", 502)
         return Response(answer.content, answer.status_code, media_type="application/json")
 
+    async def piece(self, request: Request) -> Response:
+        """Pass a piece on."""
+        headers = {name: value for name, value in request.headers.items() if name in {"authorization", "range"}}
+        answer = await self.http.get(self.target + request.url.path, headers=headers)
+        return Response(answer.content, answer.status_code)
+
 
 @asynccontextmanager
 async def proxied(target: str) -> AsyncIterator[Proxy]:
     """Run a proxy before ``target``."""
     proxy = Proxy(target)
     try:
-        async with served(Route("/rpc/v0", proxy.handle, methods=["POST"])) as proxy.address:
+        pieces = Route("/piecestore/{cid}", proxy.piece)
+        async with served(Route("/rpc/v0", proxy.handle, methods=["POST"]), pieces) as proxy.address:
             yield proxy
     finally:
         await proxy.http.aclose()
