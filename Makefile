@@ -24,7 +24,7 @@ docs: python ## Write the generated pages of docs/ anew
 	@.venv/bin/python scripts/docs.py
 
 histories: setup ## Record the histories that are replayed in the tests anew: only where a workflow is meant to have changed
-	@SEALFLOW_RECORD=1 .venv/bin/pytest tests/workflows --ignore tests/workflows/test_replay.py
+	@SEALFLOW_RECORD=1 .venv/bin/pytest tests/workflows tests/operate/test_threads.py --ignore tests/workflows/test_replay.py
 
 screenshots: tools ## Take the Web UI's picture in docs/ anew, while a sector of the tests stands still
 	@SEALFLOW_SCREENSHOTS=1 .venv/bin/pytest tests/clients/test_web_ui.py

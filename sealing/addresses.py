@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from urllib.parse import urlsplit
 
@@ -53,3 +54,13 @@ def host_port(address: str) -> tuple[str, int]:
     if not colon or bad_host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) not in _PORTS:
         raise ValueError(f"write {HOST_PORT_EXAMPLE}")
     return bare, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach ``host``. A name other than localhost is taken as reachable."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

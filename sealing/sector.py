@@ -39,6 +39,8 @@ class Sector(Frozen):
     pc1_output: FileRef | None = None
     comm_r: Hex32 | None = None
     comm_d: Hex32 | None = None
+    synthetic_needed: bool | None = None
+    """Only a sector of such a proof type can be in SyntheticPoRepNeeded, or be taken back there."""
     synthetic_proofs: str | None = None
     precommit_sent: Submission | None = None
     precommit_failed: str | None = None
@@ -148,6 +150,7 @@ class Memory(Frozen):
     previous: State
     event: str
     since: datetime
+    tries: int
     halted: bool
     failure: Failure | None
 

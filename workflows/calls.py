@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 QUICK_TIMEOUT = timedelta(seconds=70)
 """A manager call has 30 s of its own, and some steps make two."""
+LOCAL_TIMEOUT = timedelta(seconds=3)
+"""How long a local activity may take, both tries: while one runs no command reaches the workflow. A call that takes
+longer is made again as a regular activity, which a pause ends at once."""
 STOP_WITHIN = timedelta(minutes=1)
 """How long a pause waits for the machine to stop a job: it must not hold the commands after it."""
 FOREVER = timedelta(days=365)
@@ -46,7 +49,7 @@ async def local(activity: str, argument: object, result_type: type[T], summary: 
             activity,
             argument,
             result_type=result_type,
-            start_to_close_timeout=QUICK_TIMEOUT,
+            schedule_to_close_timeout=LOCAL_TIMEOUT,
             retry_policy=LOCAL_TRIES,
             summary=summary,
         ),

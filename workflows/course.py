@@ -169,6 +169,7 @@ class Course:
             previous=self.came[0],
             event=self.came[1],
             since=self.since,
+            tries=self.tries,
             halted=self.halted,
             failure=self.failure,
         )
@@ -178,5 +179,6 @@ class Course:
         self.stays = memory.stays
         self.came = (memory.previous, memory.event)
         self.since = memory.since
+        self.tries = memory.tries
         self.halted = memory.halted
         self.failure = memory.failure if memory.halted else None

@@ -76,6 +76,9 @@ class SealingThread:
             rest = AFTER_FAILURE
             self._show(f"has failed and looks again soon: {bounded(str(error.cause or error), 300)}")
         await workflow.sleep(rest, summary="seal_interval")
+        await self._renew()
+
+    async def _renew(self) -> None:
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(self._as_ordered())
 
@@ -174,9 +177,13 @@ class SealingThread:
             thread = self._as_ordered()
             self._show(_asking(thread))
             asking = asyncio.create_task(self._on_machine(ALLOCATE, thread, Allocation))
-            await workflow.wait_condition(lambda: asking.done() or self._as_ordered() != thread)  # noqa: B023 - here
+            await workflow.wait_condition(
+                lambda: asking.done() or self._as_ordered() != thread or _is_long()  # noqa: B023 - waited for here
+            )
             if (allocation := await _result_or_let_go(asking)) is not None:
                 return allocation
+            if _is_long():
+                await self._renew()
 
     def _as_ordered(self) -> ThreadInput:
         return self._thread.model_copy(update={"paused": self._paused, "drained": self._drained})
@@ -267,6 +274,10 @@ class SealingThread:
         if doing != self._doing:
             self._doing, self._since = doing, workflow.now()
         workflow.set_current_details(f"Thread {thread.index} of **{thread.worker}**, {thread.location}: {doing}")
+
+
+def _is_long() -> bool:
+    return workflow.info().is_continue_as_new_suggested()
 
 
 def _asking(thread: ThreadInput) -> str:

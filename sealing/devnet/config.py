@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from sealing.addresses import is_loopback
 from sealing.proofs import seal_proof
 from sealing.values import Frozen
 
@@ -71,13 +71,3 @@ class DevnetConfig(Frozen):
                 msg = f"store {name!r}: {folder} must have a name and an absolute path: workers use it as it is"
                 raise ValueError(msg)
         return self
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach ``host``. A name other than localhost is taken as reachable."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -6,7 +6,7 @@ its name beside its fields, so that one decoder serves every step.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, SerializeAsAny
 
@@ -95,6 +95,8 @@ class PC2(Event):
 
 class PC2NeedSyntheticProof(PC2):
     """As PC2, for a proof type that needs synthetic vanilla proofs before its layers may go."""
+
+    synthetic_needed: Literal[True] = True
 
 
 class SyntheticPoRep(Event):

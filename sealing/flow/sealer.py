@@ -64,7 +64,7 @@ SEALER = Flow(
             "synthetic_porep",
             {SyntheticPoRep: State.PC2Done},
             Place.Machine,
-            ("pieces", "ticket", "comm_r", "comm_d"),
+            ("pieces", "ticket", "comm_r", "comm_d", "synthetic_needed"),
         ),
         # The replica is sealed: send its commitments to the chain.
         State.PC2Done: Step(

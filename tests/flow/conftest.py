@@ -22,6 +22,7 @@ def full_sector() -> Sector:
         pc1_output=ref,
         comm_r="4" * 64,
         comm_d="5" * 64,
+        synthetic_needed=True,
         synthetic_proofs="/cache",
         precommit_sent=Submission(digest="6" * 64),
         precommit_failed="gas",

@@ -8,7 +8,9 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError
 
 from sealing.flow.state import State
+from sealing.sector import thread_id
 from tests.operate.command import on_worker
+from tests.workflows.histories import keep
 from tests.world.plant import Plant, plant, working
 
 pytestmark = pytest.mark.server
@@ -98,6 +100,8 @@ async def test_a_drained_machine_finishes_and_takes_no_new_sector(temporal: Clie
             assert len(built.observer.sectors()) == 1
             await on_worker(built, "undrain")
             await built.finished(2)
+            thread = temporal.get_workflow_handle(thread_id(built.config.worker.name, tmp_path / "threads" / "0"))
+            await keep(thread, "thread-drained")
 
 
 async def test_an_idle_thread_that_is_paused_asks_for_nothing(temporal: Client, tmp_path: Path) -> None:
@@ -112,3 +116,5 @@ async def test_an_idle_thread_that_is_paused_asks_for_nothing(temporal: Client, 
         assert built.proxy.count("Venus.AllocateSector") == asked
         assert (await on_worker(built, "resume", "--index", "0")).status == 0
         await built.until(lambda: built.proxy.count("Venus.AllocateSector") > asked, "the thread to ask again")
+        thread = temporal.get_workflow_handle(thread_id(built.config.worker.name, tmp_path / "threads" / "0"))
+        await keep(thread, "thread-paused")

@@ -15,6 +15,7 @@ from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from sealing.flow.table import Flow, Place
 from sealing.values import UNKNOWN
+from tests.workflows.histories import keep
 from tests.world.stage import STEPS, Held, Part, Stage, made, together
 
 pytestmark = pytest.mark.server
@@ -184,6 +185,7 @@ async def test_now_stops_the_job_as_well(stage: Stage) -> None:
     assert first == stopping
     held.told.set()
     await goes_on(part, state)
+    await keep(part.handle, "sealer-paused-now")
 
 
 async def test_a_job_that_cannot_be_stopped_is_said_so(stage: Stage) -> None:

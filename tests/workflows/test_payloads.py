@@ -167,7 +167,7 @@ async def test_a_sector_survives_all_updates(stage: Stage) -> None:
 
 
 async def test_a_thread_survives_all_signals(stage: Stage) -> None:
-    """A thread without a sector is paused, resumed and drained by some, refuses the rest, and still answers."""
+    """A thread without a sector is paused, resumed and drained by some, refuses the rest, renews itself, answers."""
     location = f"/stage/{stage.machine}/idle"
     thread = ThreadInput(worker=stage.machine, location=location, index=0)
     handle = await stage.client.start_workflow(
@@ -178,7 +178,7 @@ async def test_a_thread_survives_all_signals(stage: Stage) -> None:
     await handle.signal("undrain", "x" * 10)
     status: ThreadStatus = await asyncio.wait_for(handle.query("status", result_type=ThreadStatus), PATIENCE)
     assert (status.sector, status.drained) == (None, False)
-    assert await no_task_failed(stage.client, handle.id) == 1
+    assert await no_task_failed(stage.client, handle.id) >= 2
     await handle.terminate("the test is over")
 
 

@@ -16,7 +16,7 @@ STORED = sorted(FOLDER.glob("*.json"))
 
 
 def test_there_is_a_history_for_every_path() -> None:
-    """Finished, synthetic, sent again, rewound, parked, resumed, aborted, cancelled, ended by the manager, a thread."""
+    """Finished, synthetic, sent again, rewound, parked, resumed, paused, aborted, reset; threads paused and drained."""
     assert {path.stem for path in STORED} >= {
         "sealer-finished",
         "sealer-synthetic",
@@ -30,7 +30,21 @@ def test_there_is_a_history_for_every_path() -> None:
         "sealer-refused",
         "sealer-ended-by-manager",
         "sealer-cancelled",
+        "sealer-paused",
+        "sealer-paused-in-poll",
+        "sealer-paused-now",
+        "sealer-forced-back",
+        "sealer-aborted-while-running",
+        "sealer-aborted-without-its-machine-by-force",
+        "sealer-aborted-without-its-machine-in-time",
+        "sealer-reset",
+        "sealer-reset-to-submission",
+        "sealer-reset-too-far",
+        "sealer-on-stage",
+        "snapup-on-stage",
         "thread",
+        "thread-drained",
+        "thread-paused",
     }
 
 

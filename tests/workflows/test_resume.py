@@ -17,6 +17,7 @@ from sealing.failures import Outage, Permanent
 from sealing.flow.state import State
 from sealing.flow.table import Flow
 from sealing.sector import Sector
+from tests.workflows.histories import keep
 from tests.world.stage import STEPS, Part, Stage, come_to, together
 
 pytestmark = pytest.mark.server
@@ -146,6 +147,8 @@ async def test_a_new_ticket_after_a_precommit_needs_the_managers_word(stage: Sta
         assert answer.refused is None
         assert part.count("precommit_on_chain") == 3
         assert (await part.parked(2)).state is to
+        if (here, to) == (State.PCSubmitted, State.TreeDBuilt):
+            await keep(part.handle, "sealer-forced-back")
 
     ways = [(flow, here, to) for flow, here, to in WAYS if asks_chain(flow, come_to(flow, here), to)]
     assert ways

@@ -10,6 +10,7 @@ from sealing.failures import Abort, Critical, Level, LeveledFailure, Permanent, 
 from sealing.flow.events import Event
 from sealing.flow.state import State
 from sealing.flow.table import Flow
+from tests.workflows.histories import keep
 from tests.world.stage import EVENTS, STEPS, Stage, made, path, together
 
 pytestmark = pytest.mark.server
@@ -150,6 +151,7 @@ async def test_from_the_first_state_to_the_end(stage: Stage) -> None:
         first = next(iter(flow.rows[flow.start].edges.values()))
         part = await stage.part(flow, first).start()
         assert await part.finished() == rest(flow, first)
+        await keep(part.handle, f"{flow.name}-on-stage")
         (cleaned,) = [task.sector for task in part.tasks(State.Finished)]
         for _, event in path(flow, State.Finished)[1:]:
             assert cleaned.model_dump(include=set(event.sets())) == made(event).model_dump()

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from temporalio import activity
@@ -93,6 +93,8 @@ def _value(kind: Any, info: FieldInfo | None = None) -> object:
         return (_value(get_args(kind)[0]),)
     if get_origin(kind) is UnionType:
         return _value(get_args(kind)[0])
+    if get_origin(kind) is Literal:
+        return get_args(kind)[0]
     if kind in {None, NoneType}:
         return None
     if issubclass(kind, Frozen):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from temporalio.client import Client
 
 from sealing.config import Temporal
 from sealing.sector import Stay
@@ -56,7 +57,7 @@ def _many(command: Decorated) -> Decorated:
 def list_command(temporal: Where, where: str, *, closed: bool, as_json: bool) -> None:
     """List the sectors that are under way, and why those that stand still do."""
 
-    async def work(client: Any) -> list[dict[str, object]]:  # noqa: ANN401 - run() gives a Client
+    async def work(client: Client) -> list[dict[str, object]]:
         views = await find_many(client, where, running=not closed)
         why = await reasons(client, views)
         return [tables.sector_row(view, reason) for view, reason in zip(views, why, strict=True)]
@@ -72,7 +73,7 @@ def list_command(temporal: Where, where: str, *, closed: bool, as_json: bool) ->
 def show_command(temporal: Where, name: str, *, as_json: bool) -> None:
     """Show all that is known of a sector, and what it can be resumed to."""
 
-    async def work(client: Any) -> tuple[SectorView, Status]:  # noqa: ANN401
+    async def work(client: Client) -> tuple[SectorView, Status]:
         view = await find(client, name)
         return view, await ask(client, view.workflow_id, "status", Status)
 
@@ -91,7 +92,7 @@ def show_command(temporal: Where, name: str, *, as_json: bool) -> None:
 def history_command(temporal: Where, name: str, *, as_json: bool) -> None:
     """Show a sector's stays in its states: when, how long, of which queued and run, tries, and what ended them."""
 
-    async def work(client: Any) -> list[Stay]:  # noqa: ANN401
+    async def work(client: Client) -> list[Stay]:
         known = await stays_of(client, await find(client, name))
         return [*known.stays, *([known.stay_now()] if isinstance(known, Status) else [])]
 
@@ -142,14 +143,14 @@ def _give(  # noqa: PLR0913, PLR0917 - the command line's own options
     if bool(ids) == bool(where):
         raise click.UsageError("name sectors by their ids, or find them by --where")
 
-    async def chosen(client: Any) -> list[SectorView]:  # noqa: ANN401
+    async def chosen(client: Client) -> list[SectorView]:
         return await find_many(client, where, running=True) if where else [await find(client, name) for name in ids]
 
-    async def forfeits(client: Any) -> list[str]:  # noqa: ANN401
+    async def forfeits(client: Client) -> list[str]:
         statuses = [await ask(client, view.workflow_id, "status", Status) for view in views]
         return [str(status.sector.id) for status in statuses if status.sector.precommit_landed is not None]
 
-    async def work(client: Any) -> list[dict[str, object]]:  # noqa: ANN401
+    async def work(client: Client) -> list[dict[str, object]]:
         sectors = {view.workflow_id: view.sector for view in views}
         return [
             {"sector": sectors[each], "workflow": each, "answer": came.command, "state": came.state, "refused": None}

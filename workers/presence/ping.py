@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 from importlib.metadata import version
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from temporalio.client import Client
 
+from sealing.addresses import is_loopback
 from sealing.config import Config
 from sealing.failures import SealingFailure
 from sealing.manager.client import Manager
@@ -50,7 +50,7 @@ def reachable_host(host: str, manager_url: str) -> str:
     """
     manager = urlsplit(manager_url).hostname or ""
     if host not in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared, not listened on
-        if _is_loopback(host) and not _is_loopback(manager):
+        if is_loopback(host) and not is_loopback(manager):
             log.warning(
                 "[worker.rpc_server] listens on %s, which the manager at %s cannot reach: its operators' commands do "
                 "not arrive; set host to this machine's address if they should",
@@ -59,15 +59,6 @@ def reachable_host(host: str, manager_url: str) -> str:
             )
         return f"[{host}]" if ":" in host else host
     return _own_address(manager)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _own_address(towards: str) -> str:
