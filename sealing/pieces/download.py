@@ -39,10 +39,15 @@ Progress = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Wanted:
-    """A piece to download: its CID, the bytes of its data, its file, and in words where else was looked for it."""
+    """A piece to download: its CID, its file, and in words where else was looked for it.
+
+    ``size`` is the bytes of its data. The store's file may be longer, up to ``most`` bytes, filled up with zeros: only
+    the data is taken.
+    """
 
     cid: str
     size: int
+    most: int
     target: Path
     looked: str = ""
 
@@ -137,8 +142,9 @@ class _Download:
             await self._start_over()
         else:
             raise await self._refusal(status)
-        if total is not None and total.isascii() and total.isdigit() and int(total) != self.wanted.size:
-            raise await self._of_other_size(f"has {total} bytes")
+        told = int(total) if total is not None and total.isascii() and total.isdigit() else self.wanted.size
+        if not self.wanted.size <= told <= self.wanted.most:
+            raise await self._of_other_size(f"has {told} bytes")
 
     async def _refusal(self, status: int) -> SealingFailure:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in BUSY:
@@ -158,10 +164,9 @@ class _Download:
     async def _receive(self, response: httpx.Response) -> None:
         try:
             async for chunk in response.aiter_raw():
-                self.kept += chunk
-                if self.done + len(self.kept) > self.wanted.size:
-                    self.kept.clear()
-                    raise await self._of_other_size("has more bytes")
+                self.kept += chunk[: self.wanted.size - self.done - len(self.kept)]
+                if self.done + len(self.kept) == self.wanted.size:
+                    break
                 if len(self.kept) >= CHUNK:
                     await self._write()
         except httpx.TransportError:

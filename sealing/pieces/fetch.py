@@ -45,26 +45,43 @@ class PieceSources:
         ``on_progress`` is told phase, piece, bytes and total. Raises what ``PieceStore.download`` does, Permanent for a
         deal whose piece has no right CID, and Wait for a full disk.
         """
-        wanted = {deal.piece_cid: deal for deal in deals if not deal.is_filler}
-        for cid in wanted:
-            _checked(cid)
-        if not wanted:
+        needs = _needs(deals)
+        if not needs:
             return {}
         try:
             async with locks.alone_meanwhile(files.jobs / FETCHING):
-                return {cid: await self._fetch(deal, files.piece(cid), on_progress) for cid, deal in wanted.items()}
+                return {need.cid: await self._fetch(need, files.piece(need.cid), on_progress) for need in needs}
         except OSError as error:
             raise _disk_failure(files.pieces, error) from error
 
-    async def _fetch(self, deal: Deal, target: Path, on_progress: Callable[[dict[str, Any]], None]) -> str:
-        found = await in_thread(_link_local, deal, target, self.folders)
+    async def _fetch(self, need: _Need, target: Path, on_progress: Callable[[dict[str, Any]], None]) -> str:
+        found = await in_thread(_link_local, need, target, self.folders)
         if found.path is not None:
             return str(found.path)
-        url = self.store.url_of(deal.piece_cid)
         if not found.is_there:
-            wanted = Wanted(deal.piece_cid, data_size(deal), target, "; ".join(found.looked))
+            wanted = Wanted(need.cid, need.least, need.most, target, "; ".join(found.looked))
             await self.store.download(wanted, on_progress)
-        return url
+        return self.store.url_of(need.cid)
+
+
+@dataclass(frozen=True)
+class _Need:
+    """A piece whose data is needed: at least the longest data of its deals, at most a full piece, in bytes."""
+
+    cid: str
+    least: int
+    most: int
+
+
+def _needs(deals: Sequence[Deal]) -> list[_Need]:
+    """Return each piece once: deals whose data differs in zeros at its end have the same piece."""
+    found: dict[str, _Need] = {}
+    for deal in deals:
+        if not deal.is_filler:
+            cid = _checked(deal.piece_cid)
+            before = found.get(cid, _Need(cid, 0, 0))
+            found[cid] = _Need(cid, max(before.least, data_size(deal)), max(before.most, unpadded(deal.size)))
+    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -76,34 +93,33 @@ class _Found:
     is_there: bool = False
 
 
-def _link_local(check: Check, deal: Deal, target: Path, folders: Sequence[Path]) -> _Found:
+def _link_local(check: Check, need: _Need, target: Path, folders: Sequence[Path]) -> _Found:
     """Link to the piece's file in the first folder that has one; a download that is whole is left as it is."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.is_symlink() and target.is_file() and target.stat().st_size == data_size(deal):
+    if not target.is_symlink() and target.is_file() and target.stat().st_size == need.least:
         return _Found(None, is_there=True)
     target.unlink(missing_ok=True)
     looked = []
     for folder in folders:
         check()
-        path = folder / deal.piece_cid
-        if not (why_not := _unfit(path, deal)):
+        path = folder / need.cid
+        if not (why_not := _unfit(path, need)):
             target.symlink_to(path)
             return _Found(path)
         looked.append(f"{path} {why_not}")
     return _Found(None, looked)
 
 
-def _unfit(path: Path, deal: Deal) -> str:
+def _unfit(path: Path, need: _Need) -> str:
     """Return why a file cannot be the piece's data, or nothing. It may be filled up with zeros already."""
     try:
         found = path.stat()
     except OSError as error:
         return "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-    least, most = data_size(deal), unpadded(deal.size)
     if not path.is_file():
         return "is no file"
-    if not least <= found.st_size <= most:
-        return f"has {found.st_size} bytes where the deal has {least}"
+    if not need.least <= found.st_size <= need.most:
+        return f"has {found.st_size} bytes where the deal has {need.least}"
     return "" if os.access(path, os.R_OK) else "cannot be read (no permission)"
 
 
@@ -114,9 +130,10 @@ def _disk_failure(path: Path, error: OSError) -> SealingFailure:
     return Temporary(f"{what} ({error.filename or 'while fetching'})")
 
 
-def _checked(cid: str) -> None:
+def _checked(cid: str) -> str:
     """Refuse what is no piece CID: it becomes a file's name and a part of a URL."""
     try:
         commitment_of(cid)
     except ValueError as error:
         raise Permanent(f"a deal of the sector names its piece wrongly: {error}") from None
+    return cid

@@ -13,6 +13,7 @@ import pytest
 from sealing.failures import Outage, Permanent, Temporary, Wait
 from sealing.pieces.download import PieceStore
 from sealing.pieces.fetch import PieceSources
+from sealing.processors.tasks import unpadded
 from sealing.stores.layout import SectorFiles
 from sealing.values import Deal, SectorId
 from tests.pieces.store import Store, deal_of, piece_store
@@ -249,14 +250,32 @@ async def test_an_end_without_a_told_length_is_a_break(home: Home) -> None:
     assert home.part.stat().st_size == 0
 
 
-@pytest.mark.parametrize("lengths", [True, False])
-@pytest.mark.parametrize("length", [len(DATA) + 1, 3 * len(DATA)])
-async def test_too_much_data_is_permanent(home: Home, length: int, *, lengths: bool) -> None:
-    """Told beforehand or found out on the way; nothing of it is kept."""
-    home.store.pieces[CID], home.store.lengths = bytes(length), lengths
-    with pytest.raises(Permanent, match=r"bytes where the deal has 100000"):
+@pytest.mark.parametrize("length", [unpadded(DEAL.size) + 1, 3 * len(DATA)])
+async def test_too_much_data_is_permanent(home: Home, length: int) -> None:
+    """More than the piece could hold: nothing of it is kept."""
+    home.store.pieces[CID] = bytes(length)
+    with pytest.raises(Permanent, match=rf"it has {length} bytes where the deal has 100000"):
         await home.fetch()
     assert home.part.stat().st_size == 0
+
+
+@pytest.mark.parametrize("lengths", [True, False])
+@pytest.mark.parametrize("more", [1, unpadded(DEAL.size) - len(DATA)])
+async def test_of_a_piece_that_is_filled_up_only_the_data_is_taken(home: Home, more: int, *, lengths: bool) -> None:
+    """Also where it broke off before."""
+    home.store.pieces[CID], home.store.lengths, home.store.cuts = DATA + bytes(more), lengths, [30_000]
+    with pytest.raises(Temporary, match="broke off after 30000"):
+        await home.fetch()
+    await home.fetch()
+    assert home.got == DATA
+
+
+async def test_deals_on_one_piece_may_differ_in_zeros_at_the_end(home: Home) -> None:
+    """They have the same CID: the data of the longest is fetched."""
+    longer = DEAL.model_copy(update={"payload_size": len(DATA) + 5})
+    home.store.pieces[CID] = DATA + bytes(5)
+    await home.fetch(DEAL, longer, DEAL)
+    assert home.got == DATA + bytes(5)
 
 
 async def test_too_little_data_is_permanent(home: Home) -> None:

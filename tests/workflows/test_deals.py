@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from sealing.devnet.deals import add_deal
 from sealing.failures import Level
 from sealing.flow.state import State
 from sealing.manager.wire import DealPiece
@@ -67,6 +68,18 @@ async def test_a_sector_waits_for_deals_and_keeps_its_number(temporal: Client, t
         params = [call[1] for call in built.proxy.calls if call[0] == ACQUIRE]
         assert params[0] == [{"Miner": built.miner, "Number": 1}, {"MaxDeals": 3, "MinUsedSpace": 1024}]
         assert built.proxy.count("Venus.AllocateSector") == 1
+
+
+async def test_a_sector_with_deals_is_finished(temporal: Client, tmp_path: Path) -> None:
+    """Two deals that the manager stores: their data is downloaded, and the chain takes the CommD for theirs."""
+    async with plant(temporal, tmp_path, sealing="enable_deals = true", worker=folder_of_pieces(tmp_path)) as built:
+        for index, length in enumerate((900, 100)):
+            (tmp_path / f"client-{index}").write_bytes(data(length, index))
+            add_deal(built.devnet.config, tmp_path / f"client-{index}")
+        async with working(built):
+            assert (await built.finished()).state is State.Finished
+        assert built.left_behind() == []
+        assert built.proxy.count(ACQUIRE) == 1
 
 
 async def test_data_that_is_not_the_deals_parks_the_sector(temporal: Client, tmp_path: Path) -> None:
