@@ -106,7 +106,7 @@ async def test_a_plant_in_which_all_is_well(built: Plant) -> None:
         "store store",
         "thread 0",
         "processor",
-        "proof parameters",
+        "porep parameters",
         "clock",
         "open files",
     ]
@@ -177,7 +177,7 @@ async def test_without_a_file_the_defaults_are_checked() -> None:
         "namespace",
         "search attributes",
         "processor",
-        "proof parameters",
+        "porep parameters",
         "clock",
         "open files",
     ]
@@ -305,7 +305,7 @@ async def test_our_processor_that_is_not_there(built: Plant) -> None:
     found = await answers(built.file)
     assert found["processor"].level is Level.WRONG
     assert str(built.folder / "seal-processor") in found["processor"].text
-    assert found["proof parameters"].level is Level.WARNING
+    assert found["porep parameters"].level is Level.WARNING
 
 
 async def test_a_processor_of_others_that_is_not_there(built: Plant) -> None:
@@ -315,7 +315,7 @@ async def test_a_processor_of_others_that_is_not_there(built: Plant) -> None:
     found = await answers(built.file)
     assert found["processor pc2, c2"].level is Level.WRONG
     assert "/nowhere/gpu" in found["processor pc2, c2"].text
-    assert "its own" in found["proof parameters"].text
+    assert "its own" in found["porep parameters"].text
 
 
 async def test_a_processor_that_does_not_run(built: Plant) -> None:
@@ -323,7 +323,7 @@ async def test_a_processor_that_does_not_run(built: Plant) -> None:
     (built.folder / "seal-processor").write_text("#!/bin/sh\necho no such library >&2; exit 127\n")
     bad = await wrong(built.file)
     assert "no such library" in bad["processor"].text
-    assert "no such library" in bad["proof parameters"].text
+    assert "no such library" in bad["porep parameters"].text
 
 
 async def test_parameters_that_are_missing(built: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,9 +332,9 @@ async def test_parameters_that_are_missing(built: Plant, monkeypatch: pytest.Mon
     (built.folder / "parameters").unlink()
     spoil(built, '["2KiB"]', '["2KiB", "32GiB"]')
     bad = await wrong(built.file)
-    assert bad.keys() == {"proof parameters"}
-    assert "2KiB, 32GiB" in bad["proof parameters"].text
-    assert bad["proof parameters"].remedy == (
+    assert bad.keys() == {"porep parameters"}
+    assert "2KiB, 32GiB" in bad["porep parameters"].text
+    assert bad["porep parameters"].remedy == (
         f"FIL_PROOFS_PARAMETER_CACHE='/some where' {built.folder}/seal-processor params --sector-size 2KiB --kind porep"
         " && FIL_PROOFS_PARAMETER_CACHE='/some where' lotus fetch-params 32GiB"
     )
@@ -384,7 +384,7 @@ async def test_a_processor_that_hangs_is_killed(built: Plant) -> None:
     pids = built.folder / "pids"
     (built.folder / "seal-processor").write_text(f"#!/bin/sh\necho $$ >> {pids}; sleep 98765; true\n")
     bad = await wrong(built.file)
-    assert bad.keys() == {"processor", "proof parameters"}
+    assert bad.keys() == {"processor", "porep parameters"}
     assert "no answer within" in bad["processor"].text
     groups = [int(line) for line in pids.read_text().split()]
     assert len(groups) == 2

@@ -8,6 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from sealing.config import Config, ConfigError, Processors, Temporal, load
+from sealing.flow.sealer import SEALER
+from sealing.flow.snapup import SNAPUP
+from sealing.processors.parameters import POREP, UPDATE
 from sealing.proofs import SECTOR_SIZES
 from sealing.stores.layout import space_needed
 from workers.doctor import machine, manager, programs
@@ -57,7 +60,7 @@ def _of(config: Config) -> list[Check]:
             Check(f"thread {index}", partial(machine.location, thread.location))
             for index, thread in enumerate(config.sealing_thread)
         ),
-        *programs.checks(config.processors, sizes),
+        *programs.checks(config.processors, sizes, _kinds(config)),
         Check("clock", partial(manager.clock, told)),
         Check("open files", machine.open_files),
     ]
@@ -67,6 +70,13 @@ def _sizes(config: Config) -> tuple[str, ...]:
     """Return the sector sizes that the threads ask for, each once; none where a thread takes any."""
     asked = [config.sealing_of(index).allowed_sizes for index in range(len(config.sealing_thread))]
     return tuple(dict.fromkeys(size for sizes in asked for size in sizes)) if all(asked) else ()
+
+
+def _kinds(config: Config) -> tuple[str, ...]:
+    """Return the kinds of proof parameters that the threads' plans need."""
+    plans = {thread.plan for thread in config.sealing_thread}
+    kinds = {SEALER.name: POREP, SNAPUP.name: UPDATE}
+    return tuple(kind for plan, kind in kinds.items() if plan in plans)
 
 
 async def _configuration(file: Path) -> Answer:

@@ -16,7 +16,7 @@ from pathlib import Path
 from sealing.cache import PROCESSOR, ProgramMissingError, find_processor, proof_environment
 from sealing.config import SIMULATED, STAGES, Processors
 from sealing.failures import bounded
-from sealing.processors.parameters import parameters_command
+from sealing.processors.parameters import POREP, UPDATE, parameters_command
 from sealing.proofs import SECTOR_SIZES
 from workers.doctor.checks import Answer, Check, ok, warning, wrong
 
@@ -28,15 +28,22 @@ SAID_LIMIT = 300
 """Characters of what a program said that are shown."""
 
 
-def checks(processors: Processors, sizes: Sequence[str]) -> list[Check]:
-    """Return the checks of our program, of those that are configured, and of the parameters of ``sizes``."""
+PROVED_BY = {POREP: "c2", UPDATE: "snap_prove"}
+"""The stage that needs each kind of parameters."""
+
+
+def checks(processors: Processors, sizes: Sequence[str], kinds: Sequence[str] = (POREP,)) -> list[Check]:
+    """Return the checks of our program, of those that are configured, and of the parameters of ``sizes``.
+
+    ``kinds`` are those that the plans of the threads need.
+    """
     return [
         Check("processor", partial(own, processors.program)),
         *(
             Check(f"processor {', '.join(stages)}", partial(configured, program))
             for program, stages in _configured(processors).items()
         ),
-        Check("proof parameters", partial(parameters, processors, sizes)),
+        *(Check(f"{kind} parameters", partial(parameters, processors, sizes, kind)) for kind in kinds),
     ]
 
 
@@ -81,40 +88,43 @@ async def _versioned(path: Path) -> Answer:
     return ok(f"{path}, {said}")
 
 
-async def parameters(processors: Processors, sizes: Sequence[str]) -> Answer:
+async def parameters(processors: Processors, sizes: Sequence[str], kind: str) -> Answer:
     """Look whether the parameters for ``sizes`` are there; without sizes, for which ones they are."""
     if processors.program == SIMULATED:
         return ok("the simulated processor needs none")
-    if (others := processors.of("c2")) and others[0].bin is not None:
-        return ok(f"c2 is run by {others[0].bin}: its parameters are its own")
+    stage = PROVED_BY[kind]
+    if (others := processors.of(stage)) and others[0].bin is not None:
+        return ok(f"{stage} is run by {others[0].bin}: its parameters are its own")
     try:
         path = await asyncio.to_thread(find_processor, processors.program)
     except ProgramMissingError:
         return warning("not checked: there is no processor", "put right processor first")
     asked = sizes or tuple(SECTOR_SIZES)
-    ready = await asyncio.gather(*(_ready(path, size) for size in asked))
+    ready = await asyncio.gather(*(_ready(path, size, kind) for size in asked))
     there = [size for size, is_ready in zip(asked, ready, strict=True) if is_ready]
     missing = [size for size in asked if size not in there]
     folder = proof_environment()["FIL_PROOFS_PARAMETER_CACHE"]
     if sizes and missing:
-        return wrong(f"those for {', '.join(missing)} are not in {folder}", _making(path, missing))
+        return wrong(f"those for {', '.join(missing)} are not in {folder}", _making(path, missing, kind))
     if not there:
-        return warning(f"there are none in {folder}: C2 waits for those of its sector's size", _making(path, ["32GiB"]))
+        text = f"there are none in {folder}: {stage} waits for those of its sector's size"
+        return warning(text, _making(path, ["32GiB"], kind))
     return ok(f"those for {', '.join(there)} are in {folder}")
 
 
-def _making(path: Path, sizes: Sequence[str]) -> str:
+def _making(path: Path, sizes: Sequence[str], kind: str) -> str:
     """Return the commands that bring the parameters."""
     folder = shlex.quote(proof_environment()["FIL_PROOFS_PARAMETER_CACHE"])
     argvs = [
-        ["lotus", "fetch-params", size] if size in FETCHED else parameters_command([str(path)], size) for size in sizes
+        ["lotus", "fetch-params", size] if size in FETCHED else parameters_command([str(path)], size, kind)
+        for size in sizes
     ]
     return " && ".join(f"FIL_PROOFS_PARAMETER_CACHE={folder} {shlex.join(argv)}" for argv in argvs)
 
 
-async def _ready(path: Path, size: str) -> bool:
+async def _ready(path: Path, size: str, kind: str) -> bool:
     """Tell whether parameters are complete. Raises RuntimeError where the program does not tell."""
-    status, said = await _run([*parameters_command([str(path)], size), "--check"], proof_environment())
+    status, said = await _run([*parameters_command([str(path)], size, kind), "--check"], proof_environment())
     if status not in {0, MISSING}:
         raise RuntimeError(f"{path} params --check ended with status {status}: {said}")
     return status == 0
