@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from workers.doctor.command import doctor
-from workers.operate import threads
+from workers.operate import market, threads
 from workers.operate.running import FAILED, fail
 from workers.operate.sectors import sector
 
@@ -74,7 +74,7 @@ cli.add_command(sector)
 @click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, help="Its JSON file.")
 @click.pass_context
 def devnet(context: click.Context, file: Path) -> None:
-    """Run the embedded manager and chain, for one machine."""
+    """Run the embedded manager and chain, for one machine; look at its books, and make deals."""
     context.obj = file
 
 
@@ -92,6 +92,9 @@ def run_devnet_command(file: Path) -> None:
         until_stopped(lambda stop: run_embedded(config, stop))
     except (EmbeddedError, ProgramMissingError) as error:
         fail(str(error))
+
+
+market.add_to(devnet)
 
 
 @cli.command()

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Literal
 
-from sealing.devnet import sectors
+from sealing.devnet import sectors, upgrades
 from sealing.devnet.chain import Clock
 from sealing.devnet.database import BUSY_SECONDS, FILE, connect, transaction
 from sealing.devnet.pool import Kind
@@ -63,6 +64,35 @@ class MessageRecord(Frozen):
     replaced_at: float | None
 
 
+class DealRecord(Frozen):
+    """A deal. ``size`` is padded; ``place`` is where in the sector its piece begins, in padded bytes."""
+
+    id: int
+    miner: int
+    piece_cid: str
+    size: int
+    payload_size: int
+    added_at: float
+    state: Literal["free", "given", "active"]
+    sector: str | None
+    place: int | None
+
+
+class UpgradeRecord(Frozen):
+    """A snap-up of a sector. Replicas are named by comm_r and the store that holds them; None: not accepted yet."""
+
+    sector: str
+    allocated_at: float
+    comm_r_old: str
+    access_instance: str
+    comm_r: str | None
+    persisted_in: str | None
+    proof_verified: bool | None
+    ended: str | None
+    ended_at: float | None
+    end_reason: str | None
+
+
 class WorkerRecord(Frozen):
     """A worker's last sign of life."""
 
@@ -113,6 +143,31 @@ class Observer:
         """Return a sector's messages, the oldest first."""
         with self._open() as link:
             return self._messages(link, sector)
+
+    def deals(self) -> list[DealRecord]:
+        """Return every deal, the oldest first."""
+        with self._open() as link:
+            return [
+                DealRecord(**{**dict(row), "state": self._deal_state(link, row)})
+                for row in link.execute("SELECT * FROM deals ORDER BY id").fetchall()
+            ]
+
+    def _deal_state(self, link: sqlite3.Connection, row: sqlite3.Row) -> str:
+        if row["sector"] is None:
+            return "free"
+        active = row["active_epoch"]
+        return "given" if active is None or self._head(link) < active else "active"
+
+    def upgrades(self) -> list[UpgradeRecord]:
+        """Return every snap-up, the oldest first."""
+        with self._open() as link:
+            rows = link.execute("SELECT * FROM upgrades ORDER BY number")
+            return [UpgradeRecord(**{**dict(row), "proof_verified": _verdict(row)}) for row in rows]
+
+    def comm_r(self, sector: SectorId) -> str | None:
+        """Return the comm_r that the chain knows of a sector, or None."""
+        with self._open() as link:
+            return upgrades.replica(link, str(sector))
 
     def workers(self) -> list[WorkerRecord]:
         """Return the last sign of life of each worker, by name."""

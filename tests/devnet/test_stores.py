@@ -38,7 +38,6 @@ async def test_a_sector_whose_files_are_there_is_confirmed(world: World, tmp_pat
     sector = await world.allocated()
     persist(tmp_path / "store", sector)
     assert await world.manager.submit_persisted(sector, "store", is_upgrade=False)
-    assert not await world.manager.submit_persisted(sector, "store", is_upgrade=True)
 
 
 @pytest.mark.parametrize("name", ["sealed", "p_aux", "t_aux", "sc-02-data-tree-r-last.dat"])
