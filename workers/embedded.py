@@ -13,6 +13,7 @@ from sealing.devnet.config import DevnetConfig
 from sealing.devnet.crate_verifier import CrateVerifier
 from sealing.devnet.server import DevnetServer
 from sealing.devnet.verifier import SimulatedVerifier, Verifier
+from sealing.processors.programs import SIMULATED
 
 
 class EmbeddedError(Exception):
@@ -34,6 +35,11 @@ async def run_embedded(config: DevnetConfig, stop: asyncio.Event) -> None:
             await stop.wait()
     except (OSError, ValueError, sqlite3.DatabaseError) as error:
         raise EmbeddedError(str(error)) from error
+
+
+def choose_program(config: DevnetConfig) -> tuple[str, ...]:
+    """Return the processor that decodes sectors, the counterpart of the verifier. Raises ProgramMissingError."""
+    return SIMULATED if config.verifier == "simulated" else (str(find_processor(None)),)
 
 
 def choose_verifier(config: DevnetConfig) -> Verifier:

@@ -9,14 +9,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
-from sealing.devnet import sectors, upgrades
+from sealing.devnet import market, pool, sectors, upgrades
 from sealing.devnet.chain import Clock
 from sealing.devnet.database import BUSY_SECONDS, FILE, connect, transaction
 from sealing.devnet.pool import Kind
 from sealing.failures import Failure, Level
 from sealing.jsonrpc.errors import RpcError
-from sealing.manager.wire import Id, OnChain, WorkerPing
-from sealing.values import Frozen, SectorId
+from sealing.manager.wire import Id, OnChain, PreCommit, WorkerPing
+from sealing.values import Frozen, Hex32, SectorId
 
 
 class SectorRecord(Frozen):
@@ -163,6 +163,17 @@ class Observer:
         with self._open() as link:
             rows = link.execute("SELECT * FROM upgrades ORDER BY number")
             return [UpgradeRecord(**{**dict(row), "proof_verified": _verdict(row)}) for row in rows]
+
+    def precommit(self, sector: SectorId) -> PreCommit | None:
+        """Return a sector's pre-commit, or None where none was sent."""
+        with self._open() as link:
+            found = pool.find(link, str(sector), Kind.PRECOMMIT)
+            return None if found is None else PreCommit.model_validate_json(found.content, strict=True)
+
+    def comm_d(self, sector: SectorId, sector_size: int) -> Hex32:
+        """Return the commitment to the data of a sector's deals."""
+        with self._open() as link:
+            return market.comm_d(market.pieces(link, str(sector), sector_size), sector_size)
 
     def comm_r(self, sector: SectorId) -> str | None:
         """Return the comm_r that the chain knows of a sector, or None."""

@@ -120,3 +120,15 @@ def _block(data: bytes) -> bytes:
         ((bits >> place) & _ELEMENT).to_bytes(NODE, "little") for place in range(0, 4 * FIELD_BITS, FIELD_BITS)
     )
     return node(node(first, second), node(third, fourth))
+
+
+def data_of(padded: bytes) -> bytes:
+    """Return the data that stands bit-padded in a sector, whole blocks of 128 bytes: 127 for each."""
+    found = bytearray()
+    for start in range(0, len(padded), PADDED):
+        bits = 0
+        for number in range(PADDED // NODE):
+            element = int.from_bytes(padded[start + number * NODE : start + (number + 1) * NODE], "little")
+            bits |= (element & _ELEMENT) << (number * FIELD_BITS)
+        found += bits.to_bytes(UNPADDED, "little")
+    return bytes(found)

@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pieces"))
 from commitment import (  # type: ignore[import-not-found]  # near us: -I hides it
     PieceHash,
     data_commitment,
+    data_of,
     zero_commitment,
 )
 from simulated_proof import simulated_proof, simulated_snap_proof  # type: ignore[import-not-found]  # beside us, as well
@@ -35,6 +36,8 @@ from simulated_proof import simulated_proof, simulated_snap_proof  # type: ignor
 NODE = 32
 DATA = 127
 """Bytes of data in four nodes."""
+BLOCK = 128
+"""Bytes of four nodes."""
 CHUNK = 1 << 20
 UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 LAYERS = 2
@@ -138,7 +141,7 @@ def pc1(task: Task) -> object:
         path = cache / f"sc-02-data-layer-{layer}.dat"
         if not path.exists():  # as the real one: a layer that is there is taken for right
             temporary = path.with_suffix(".tmp")
-            temporary.write_bytes((hashlib.sha256(label + bytes([layer])).digest() * (size // NODE))[:size])
+            temporary.write_bytes(layer_of(label, layer, size))
             temporary.rename(path)
         if layer == 1:
             misbehave()
@@ -149,6 +152,11 @@ def pc1(task: Task) -> object:
         "config": {"path": str(cache), "id": "tree-d", "size": 2 * size // NODE - 1},
         "comm_d": list(comm_d),
     }
+
+
+def layer_of(label: bytes, layer: int, size: int) -> bytes:
+    """Return the labels of one layer."""
+    return (hashlib.sha256(label + bytes([layer])).digest() * (size // NODE))[:size]
 
 
 def pc2(task: Task) -> object:
@@ -277,9 +285,34 @@ def verify_snap(task: Task) -> object:
     return bytes(task["proof"]) == snap_proof_of(task)
 
 
+def snap_decode(task: Task) -> object:
+    """Take the old replica away from the new one, byte for byte."""
+    misbehave()
+    subtract(Path(task["replica_path"]), Path(task["sector_path"]).read_bytes(), Path(task["out_path"]))
+    return True
+
+
+def unseal(task: Task) -> object:
+    """Take the labels away from the replica, and the bit padding from what is left."""
+    misbehave()
+    sealed, out = Path(task["sealed_path"]), Path(task["out_path"])
+    size = sealed.stat().st_size
+    subtract(sealed, layer_of(replica_id(task), LAYERS, size), out)
+    start = task["offset"] // DATA * BLOCK
+    data = data_of(out.read_bytes()[start : start + task["size"] // DATA * BLOCK])
+    out.write_bytes(data)
+    return len(data)
+
+
+def subtract(replica: Path, keys: bytes, out: Path) -> None:
+    """Write what, with ``keys`` added, is the replica."""
+    out.write_bytes(bytes((value - key) % 256 for value, key in zip(replica.read_bytes(), keys, strict=True)))
+
+
 SEALING = (add_pieces, tree_d, pc1, pc2, synthetic_proofs, c1, c2, verify_seal)
 UPGRADING = (snap_encode, snap_vanilla, snap_prove, verify_snap)
-STAGES = {stage.__name__: stage for stage in (*SEALING, *UPGRADING)}
+READING = (snap_decode, unseal)
+STAGES = {stage.__name__: stage for stage in (*SEALING, *UPGRADING, *READING)}
 
 
 def misbehave() -> None:

@@ -312,3 +312,36 @@ class VerifySnap(StageTask[bool]):
     comm_r_old: Bytes32
     comm_r_new: Bytes32
     comm_d_new: Bytes32
+
+
+class SnapDecode(StageTask[Literal[True]]):
+    """Write the bit-padded data of an upgraded sector, as long as the sector, to ``out_path``."""
+
+    stage = "snap_decode"
+    answer = TypeAdapter(Literal[True])
+
+    registered_proof: str
+    out_path: str
+    replica_path: str
+    replica_cache_path: str
+    sector_path: str
+    sector_cache_path: str
+    comm_d_new: Bytes32
+
+
+class Unseal(StageTask[int]):
+    """Write a range of a sealed sector's data to ``out_path``; ``offset`` and ``size`` in unpadded bytes."""
+
+    stage = "unseal"
+    answer = TypeAdapter(int)
+
+    registered_proof: str
+    cache_path: str
+    sealed_path: str
+    out_path: str
+    prover_id: Bytes32
+    sector_id: int
+    comm_d: Bytes32
+    ticket: Bytes32
+    offset: int
+    size: int

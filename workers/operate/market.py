@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
@@ -10,12 +11,14 @@ from typing import TypeVar
 
 import click
 
+from sealing.cache import ProgramMissingError
 from sealing.devnet.config import DevnetConfig
 from sealing.devnet.deals import add_deal
 from sealing.devnet.piecestore import PieceError
 from sealing.devnet.queries import Observer
+from sealing.devnet.retrieve import RetrieveError, retrieve
 from sealing.values import Frozen
-from workers.embedded import EmbeddedError, read_config
+from workers.embedded import EmbeddedError, choose_program, read_config
 from workers.operate import tables
 from workers.operate.running import fail
 
@@ -24,7 +27,7 @@ R = TypeVar("R")
 
 def add_to(devnet: click.Group) -> None:
     """Add the commands to ``sealflow devnet``."""
-    for command in (deal, sectors_command, deals_command, messages_command):
+    for command in (deal, sectors_command, deals_command, messages_command, retrieve_command):
         devnet.add_command(command)
 
 
@@ -143,6 +146,23 @@ def messages_command(file: Path, *, as_json: bool) -> None:
             for sector, message in records
         ],
     )
+
+
+@click.command("retrieve")
+@click.argument("piece_cid", metavar="PIECE_CID")
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.pass_obj
+def retrieve_command(file: Path, piece_cid: str, target: Path, *, force: bool) -> None:
+    """Give a client's data back: decode the sector that holds the piece, and compare what comes with its CID."""
+    config = _config(file)
+    try:
+        count = asyncio.run(retrieve(config, choose_program(config), piece_cid, target, force=force))
+    except (RetrieveError, ProgramMissingError, sqlite3.DatabaseError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or target}: {error.strerror or error}")
+    click.echo(f"{count} bytes of piece {piece_cid} in {target}")
 
 
 def _config(file: Path) -> DevnetConfig:
