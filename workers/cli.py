@@ -103,17 +103,22 @@ market.add_to(devnet)
 @click.option("--keep", is_flag=True, help="Stay up when the sectors are finished.")
 @click.option("--synthetic", is_flag=True, help="Seal with synthetic PoRep (proof type 10).")
 @click.option("--processor", default=None, help="Another program for the stages; 'simulated' computes nothing.")
-def demo(sectors: int, data: Path, *, keep: bool, synthetic: bool, processor: str | None) -> None:
-    """Seal real 2 KiB sectors on this machine, from Empty to Finished, each proof verified."""
+@click.option("--file", type=click.Path(path_type=Path), help="What a sector is upgraded with; at most 2032 bytes.")
+def demo(  # noqa: PLR0913 - the command line's own options
+    sectors: int, data: Path, *, keep: bool, synthetic: bool, processor: str | None, file: Path | None
+) -> None:
+    """Seal real 2 KiB sectors on this machine, upgrade one with a file, and read the file back."""
     from sealing.cache import ProgramMissingError  # noqa: PLC0415
     from workers.demo import Demo, DemoError  # noqa: PLC0415
     from workers.demofiles import DemoFiles  # noqa: PLC0415
+    from workers.demoupgrade import OWN_FILE  # noqa: PLC0415
     from workers.observability import start_logging  # noqa: PLC0415
 
     start_logging(quiet=True)
     try:
         files = DemoFiles(data.absolute())
-        done = until_stopped(Demo(files, sectors, keep=keep, synthetic=synthetic, processor=processor).run)
+        run = Demo(files, sectors, keep, synthetic, processor, file or OWN_FILE).run
+        done = until_stopped(run)
     except (DemoError, ProgramMissingError) as error:
         fail(str(error))
     sys.exit(0 if done else FAILED)

@@ -16,13 +16,16 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from sealing.config import SIMULATED
+from sealing.devnet.piecestore import PieceError
 from sealing.devnet.queries import Observer
-from sealing.processors.parameters import parameters_command, parameters_ready
+from sealing.flow.state import State
+from sealing.processors.parameters import ALL_KINDS, POREP, UPDATE, parameters_command, parameters_ready
 from workers.children import Child, ChildError
 from workers.connection import ATTRIBUTE_TYPES
 from workers.demofiles import MANAGER_PORT, SECTOR_SIZE, DemoFiles
 from workers.demoscreen import Screen, say
-from workers.demosummary import summarize
+from workers.demosummary import Done, summarize
+from workers.demoupgrade import OWN_FILE, Upgrade
 from workers.devserver import DevServer, pick_port
 from workers.programs import ours
 from workers.watch import SectorView, look
@@ -46,37 +49,45 @@ class Demo:
     keep: bool = False
     synthetic: bool = False
     processor: str | None = None
+    file: Path = OWN_FILE
     children: list[Child] = field(default_factory=list, init=False)
     parameters: Child | None = field(default=None, init=False)
 
     async def run(self, stop: asyncio.Event) -> bool:
-        """Run to the end or until ``stop``. Returns whether every sector was finished with a verified proof."""
+        """Run to the end or until ``stop``. Returns whether all went well: sectors, upgrade, proofs and the file."""
         try:
             async with AsyncExitStack() as stack:
                 return await self._run(stack, stop)
-        except ChildError as error:
+        except (ChildError, PieceError) as error:
             raise DemoError(str(error)) from error
 
     async def _run(self, stack: AsyncExitStack, stop: asyncio.Event) -> bool:
         self.files.make()
         before = self.files.ended()
+        port = pick_port(MANAGER_PORT)
+        simulated = self.processor == SIMULATED
+        most = len(before) + self.sectors
+        config = self.files.write_devnet(port, most, synthetic=self.synthetic, simulated=simulated)
+        upgrade = Upgrade(config, self.file)
         server = await stack.enter_async_context(DevServer(self.files.temporal, ATTRIBUTE_TYPES))
         for note in server.notes:
             say(note)
         await self._start_parameters(stack)
-        manager = await self._start_manager(stack, len(before) + self.sectors)
+        manager = await self._start_manager(stack, port)
+        upgrade.make_deal()
         self.files.write_worker(server.address, manager, self.processor)
         await self._start(stack, "worker", ["worker", "-c", str(self.files.worker), "run"])
         say(f"Web UI: {server.ui_url}/namespaces/default/workflows")
         say(f"logs and data: {self.files.root}")
         client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+        over = frozenset(view.workflow_id for view in await look(client) if view.closed)
         with Screen() as screen:
-            views = await self._watch(client, screen, stop, before)
-        finished, verified = await summarize(client, views, Observer(self.files.manager))
-        good = finished == verified == self.sectors
+            views = await self._watch(client, screen, stop, over)
+        done = await summarize(client, views, Observer(self.files.manager), upgrade)
+        good = done == Done(self.sectors, 1, self.sectors + 1, 1)
         if stop.is_set() and not good:
             say("interrupted; a computation that runs goes on, and the same command takes everything up again")
-        say(f"\ndemo: {finished} sectors finished, {verified} proofs verified")
+        say(f"\ndemo: {done}")
         if self.keep and not stop.is_set():
             say(f"still up, {server.ui_url}; Ctrl-C ends it")
             await stop.wait()
@@ -89,9 +100,12 @@ class Demo:
         while True:
             for child in self.children:
                 child.check()
-            views = [view for view in await look(client) if view.sector not in before]
+            views = [view for view in await look(client) if view.workflow_id not in before]
             screen.show(views, self._note())
-            over = len(views) >= self.sectors and all(view.closed or view.parked for view in views)
+            still = all(view.closed or view.parked for view in views)
+            upgradable = any(view.state == State.Finished for view in views)
+            # Without a finished sector there will be no upgrade.
+            over = still and len(views) >= self.sectors + upgradable
             if over or stop.is_set():
                 return views
             await _sleep_or(stop, LOOK_EVERY)
@@ -102,12 +116,9 @@ class Demo:
             return ""
         return "proof parameters: " + "".join(self.parameters.tail().strip().splitlines()[-1:])
 
-    async def _start_manager(self, stack: AsyncExitStack, most: int) -> str:
-        port = pick_port(MANAGER_PORT)
+    async def _start_manager(self, stack: AsyncExitStack, port: int) -> str:
         if port != MANAGER_PORT:
             say(f"port {MANAGER_PORT} is taken: the manager takes {port}")
-        simulated = self.processor == SIMULATED
-        self.files.write_devnet(port, most, synthetic=self.synthetic, simulated=simulated)
         child = await self._start(stack, "manager", ["devnet", "-c", str(self.files.devnet), "run"])
         url = f"http://127.0.0.1:{port}"
         give_up = asyncio.get_running_loop().time() + READY_WITHIN
@@ -122,10 +133,15 @@ class Demo:
     async def _start_parameters(self, stack: AsyncExitStack) -> None:
         """Make the proof parameters beside the work, if they are not there: C2 waits for them by itself."""
         program = None if self.processor == SIMULATED else ours(self.processor)
-        if program is None or await parameters_ready(program.argv, SECTOR_SIZE, program.env):
+        if program is None:
             return
-        say("making the proof parameters in the background, once: usually 12 minutes; C2 waits for them")
-        argv = parameters_command(program.argv, SECTOR_SIZE)
+        wanted = [
+            kind for kind in (POREP, UPDATE) if not await parameters_ready(program.argv, SECTOR_SIZE, program.env, kind)
+        ]
+        if not wanted:
+            return
+        say("making proof parameters in the background, once: usually 20 minutes; C2 and the upgrade wait for theirs")
+        argv = parameters_command(program.argv, SECTOR_SIZE, wanted[0] if len(wanted) == 1 else ALL_KINDS)
         self.parameters = await Child.start("parameters", argv, self.files.log("parameters"), program.env)
         stack.push_async_callback(self.parameters.stop)
 

@@ -43,6 +43,7 @@ location = "{store}"
 [processors.limitation.concurrent]
 pc1 = 2
 pc2 = 1
+snap_prove = 1
 c2 = 1
 
 [temporal]
@@ -86,13 +87,18 @@ class DemoFiles:
         """The threads' locations."""
         return [self.root / "threads" / str(index) for index in range(THREADS)]
 
+    @property
+    def upgrading(self) -> Path:
+        """The location of the thread that upgrades."""
+        return self.root / "threads" / "upgrade"
+
     def log(self, name: str) -> Path:
         """Return the log of one of the demo's programs."""
         return self.root / "logs" / f"{name}.log"
 
     def make(self) -> None:
         """Make the folders that must be there."""
-        for folder in (*self.locations, self.store, self.manager):
+        for folder in (*self.locations, self.upgrading, self.store, self.manager):
             folder.mkdir(parents=True, exist_ok=True)
 
     def ended(self) -> frozenset[str]:
@@ -120,6 +126,7 @@ class DemoFiles:
     def write_worker(self, temporal: str, manager: str, program: str | None) -> None:
         """Write the worker's configuration."""
         threads = "".join(f"\n[[sealing_thread]]\nlocation = {json.dumps(str(path))}\n" for path in self.locations)
+        threads += f'\n[[sealing_thread]]\nlocation = {json.dumps(str(self.upgrading))}\nplan = "snapup"\n'
         self.worker.write_text(
             WORKER_TOML.format(
                 manager=manager,

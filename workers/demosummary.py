@@ -10,10 +10,12 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
 from sealing.devnet.queries import Observer, Timeline
+from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from sealing.sector import Summary
 from sealing.values import SectorId
 from workers.demoscreen import say, stay_lines
+from workers.demoupgrade import Upgrade
 from workers.watch import SectorView
 from workflows.status import Status
 
@@ -36,13 +38,13 @@ class Times:
         return self.total - self.computing - self.queued - self.chain
 
 
-def times(summary: Summary, timeline: Timeline) -> Times:
-    """Return where a finished sector's time went."""
+def times(summary: Summary, timeline: Timeline | None = None) -> Times:
+    """Return where a finished sector's time went; an upgrade waits for no chain."""
     return Times(
         total=sum(stay.seconds for stay in summary.stays),
         computing=sum(stay.run_seconds for stay in summary.stays),
         queued=sum(stay.wait_seconds for stay in summary.stays),
-        chain=_chain(timeline),
+        chain=0.0 if timeline is None else _chain(timeline),
     )
 
 
@@ -56,9 +58,24 @@ def _chain(timeline: Timeline) -> float:
     return sum(end - begin for begin, end in pairs if begin is not None and end is not None)
 
 
-async def summarize(client: Client, views: list[SectorView], observer: Observer) -> tuple[int, int]:
-    """Say what became of each sector. Returns how many finished, and how many proofs the chain's side verified."""
-    finished = verified = 0
+@dataclass
+class Done:
+    """What a run of the demo has come to."""
+
+    finished: int = 0
+    upgraded: int = 0
+    verified: int = 0
+    retrieved: int = 0
+
+    def __str__(self) -> str:
+        """Return the demo's last words."""
+        files = f"{self.retrieved} file{'' if self.retrieved == 1 else 's'} retrieved identical"
+        return f"{self.finished} sectors finished, {self.upgraded} upgraded, {self.verified} proofs verified, {files}"
+
+
+async def summarize(client: Client, views: list[SectorView], observer: Observer, upgrade: Upgrade) -> Done:
+    """Say what became of each sector and of the file, and return it in numbers."""
+    done = Done()
     for view in views:
         handle = client.get_workflow_handle(view.workflow_id, run_id=view.run_id, result_type=Summary)
         if not view.closed:
@@ -69,18 +86,38 @@ async def summarize(client: Client, views: list[SectorView], observer: Observer)
         except WorkflowFailureError as failure:
             say(f"\n{view.sector}  {view.state}: {failure.cause}")
             continue
-        timeline = observer.timeline(_id(view.sector))
-        finished += summary.state is State.Finished
-        verified += timeline.proof_verified is True
-        say(f"\n{view.sector}  {summary.state}  proof verified: {'yes' if timeline.proof_verified else 'no'}")
-        for line in stay_lines(summary.stays):
-            say(line)
-        spent = times(summary, timeline)
-        say(
-            f"    {spent.total:.2f} s in all: {spent.computing:.2f} s computing, {spent.queued:.2f} s queued, "
-            f"{spent.chain:.2f} s that the chain imposes, {spent.ours:.2f} s else"
-        )
-    return finished, verified
+        if view.workflow_id.startswith(SNAPUP.name):
+            await _tell_upgrade(view.sector, summary, upgrade, done)
+        else:
+            _tell_sector(view.sector, summary, observer.timeline(_id(view.sector)), done)
+    return done
+
+
+def _tell_sector(sector: str, summary: Summary, timeline: Timeline, done: Done) -> None:
+    done.finished += summary.state is State.Finished
+    done.verified += timeline.proof_verified is True
+    say(f"\n{sector}  {summary.state}  proof verified: {'yes' if timeline.proof_verified else 'no'}")
+    for line in stay_lines(summary.stays):
+        say(line)
+    _tell_times(times(summary, timeline))
+
+
+async def _tell_upgrade(sector: str, summary: Summary, upgrade: Upgrade, done: Done) -> None:
+    verified = upgrade.is_verified(sector)
+    done.upgraded += summary.state is State.Finished
+    done.verified += verified
+    say(f"\n{sector}  upgraded  proof verified: {'yes' if verified else 'no'}")
+    for line in stay_lines(summary.stays):
+        say(line)
+    _tell_times(times(summary))
+    done.retrieved += await upgrade.bring_back(sector)
+
+
+def _tell_times(spent: Times) -> None:
+    say(
+        f"    {spent.total:.2f} s in all: {spent.computing:.2f} s computing, {spent.queued:.2f} s queued, "
+        f"{spent.chain:.2f} s that the chain imposes, {spent.ours:.2f} s else"
+    )
 
 
 async def _why(handle: WorkflowHandle[Any, Any]) -> str:

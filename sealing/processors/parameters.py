@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 POREP, UPDATE = "porep", "update"
 """Kinds of parameters: for the proof of a new sector, and of an upgrade."""
+ALL_KINDS = "all"
+"""Both, the first first."""
 
 
 def parameters_command(argv: Sequence[str], size: str, kind: str = POREP) -> list[str]:

@@ -48,7 +48,7 @@ async def test_the_demo_seals_its_sectors_and_leaves_nothing_running(tmp_path: P
         status, said = await end(await start(tmp_path / "demo"))
         assert status == 0, said
         lines = said.strip().splitlines()
-        assert lines[-1] == "demo: 2 sectors finished, 2 proofs verified"
+        assert lines[-1] == "demo: 2 sectors finished, 1 upgraded, 3 proofs verified, 1 file retrieved identical"
         assert any(line.startswith("Web UI: http://127.0.0.1:") for line in lines)
         for number in (first, first + 1):
             assert f"s-t01000-{number}  Finished  proof verified: yes" in lines
@@ -81,5 +81,22 @@ async def test_a_demo_that_does_not_work_out_says_so(tmp_path: Path) -> None:
     wanted.write_text('{"pc1": {"fail": "no memory for the labels"}}')
     status, said = await end(await start(tmp_path / "demo", env={"SEALFLOW_SIMULATED": str(wanted)}))
     assert status == 1
-    assert "demo: 0 sectors finished, 0 proofs verified" in said
+    assert "demo: 0 sectors finished, 0 upgraded, 0 proofs verified, 0 files retrieved identical" in said
     assert "no memory for the labels" in said
+
+
+async def test_a_file_that_does_not_fit_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    """One that is too big with the limit, one that is not there with its name; another file of the user's is taken."""
+    big = tmp_path / "big"
+    big.write_bytes(bytes(2033))
+    status, said = await end(await start(tmp_path / "demo", "--file", str(big)))
+    assert (status, said) == (
+        1,
+        f"sealflow: {big} has 2033 bytes; a sector of the demo holds 1 to 2032: name another file\n",
+    )
+    status, said = await end(await start(tmp_path / "demo", "--file", str(tmp_path / "none")))
+    assert (status, said) == (1, f"sealflow: {tmp_path / 'none'}: No such file or directory; name another file\n")
+    big.write_bytes(bytes(range(254)) * 8)
+    status, said = await end(await start(tmp_path / "demo", "--sectors", "1", "--file", str(big)))
+    assert status == 0, said
+    assert (tmp_path / "demo" / "retrieved" / "big").read_bytes() == big.read_bytes()
