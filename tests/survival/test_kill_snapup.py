@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
+from sealing.devnet.retrieve import retrieve
 from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
+from sealing.processors.programs import SIMULATED
 from tests.survival.program import program
 from tests.survival.test_kill import again
 from tests.world.plant import plant
@@ -30,7 +32,7 @@ async def killed_at(client: Client, folder: Path, state: str) -> None:
         async with program(built):
             await built.finished()
         built.plan("snapup")
-        built.deal(CONTENT)
+        deal = built.deal(CONTENT)
         built.simulate(snap_encode={"seconds": 0.3}, snap_prove={"seconds": 0.3})
         async with program(built) as worker:
             killed = asyncio.Event()
@@ -47,6 +49,8 @@ async def killed_at(client: Client, folder: Path, state: str) -> None:
             counts = json.loads((built.folder / "simulated.json.counts").read_text())
             assert {stage: counts[stage] for stage in STAGES} == dict.fromkeys(STAGES, 1), "computed twice"
             assert built.left_behind() == []
+        await retrieve(built.devnet.config, SIMULATED, deal.piece_cid, folder / "back")
+        assert (folder / "back").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("states", GROUPS, ids=lambda states: f"{states[0]}-{states[-1]}")
