@@ -6,7 +6,9 @@ Everything is kept in one folder, so that the demo can be interrupted anywhere a
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +25,9 @@ from sealing.processors.parameters import ALL_KINDS, POREP, UPDATE, parameters_c
 from workers.children import Child, ChildError
 from workers.connection import ATTRIBUTE_TYPES
 from workers.demofiles import MANAGER_PORT, SECTOR_SIZE, DemoFiles
+from workers.demorun import Run, interrupted
 from workers.demoscreen import Screen, say
-from workers.demosummary import Done, summarize
+from workers.demosummary import summarize
 from workers.demoupgrade import OWN_FILE, Upgrade
 from workers.devserver import DevServer, pick_port
 from workers.programs import ours
@@ -58,35 +61,37 @@ class Demo:
         try:
             async with AsyncExitStack() as stack:
                 return await self._run(stack, stop)
-        except (ChildError, PieceError) as error:
+        except (ChildError, PieceError, sqlite3.DatabaseError) as error:
             raise DemoError(str(error)) from error
 
     async def _run(self, stack: AsyncExitStack, stop: asyncio.Event) -> bool:
         self.files.make()
-        before = self.files.ended()
+        earlier = interrupted(self.files.run)
+        began = earlier.began if earlier else time.time()
         port = pick_port(MANAGER_PORT)
         simulated = self.processor == SIMULATED
-        most = len(before) + self.sectors
+        most = self.files.ended(began) + self.sectors
         config = self.files.write_devnet(port, most, synthetic=self.synthetic, simulated=simulated)
-        upgrade = Upgrade(config, self.file)
+        upgrade = Upgrade(config, self.file, earlier.deal if earlier else None)
+        Run(began=began, deal=upgrade.deal).keep(self.files.run)
         server = await stack.enter_async_context(DevServer(self.files.temporal, ATTRIBUTE_TYPES))
         for note in server.notes:
             say(note)
         await self._start_parameters(stack)
         manager = await self._start_manager(stack, port)
-        upgrade.make_deal()
         self.files.write_worker(server.address, manager, self.processor)
         await self._start(stack, "worker", ["worker", "-c", str(self.files.worker), "run"])
         say(f"Web UI: {server.ui_url}/namespaces/default/workflows")
         say(f"logs and data: {self.files.root}")
         client = await Client.connect(server.address, data_converter=pydantic_data_converter)
-        over = frozenset(view.workflow_id for view in await look(client) if view.closed)
         with Screen() as screen:
-            views = await self._watch(client, screen, stop, over)
+            views = await self._watch(client, screen, stop, began, upgrade)
         done = await summarize(client, views, Observer(self.files.manager), upgrade)
-        good = done == Done(self.sectors, 1, self.sectors + 1, 1)
+        good = done.is_whole(self.sectors)
         if stop.is_set() and not good:
             say("interrupted; a computation that runs goes on, and the same command takes everything up again")
+        else:
+            self.files.run.unlink()
         say(f"\ndemo: {done}")
         if self.keep and not stop.is_set():
             say(f"still up, {server.ui_url}; Ctrl-C ends it")
@@ -94,21 +99,26 @@ class Demo:
         return good
 
     async def _watch(
-        self, client: Client, screen: Screen, stop: asyncio.Event, before: frozenset[str]
+        self, client: Client, screen: Screen, stop: asyncio.Event, began: float, upgrade: Upgrade
     ) -> list[SectorView]:
         """Show the sectors until all have ended, all that have not stand still, or somebody has had enough."""
         while True:
             for child in self.children:
                 child.check()
-            views = [view for view in await look(client) if view.workflow_id not in before]
+            views = [view for view in await look(client) if not view.ended_before(began)]
             screen.show(views, self._note())
-            still = all(view.closed or view.parked for view in views)
-            upgradable = any(view.state == State.Finished for view in views)
-            # Without a finished sector there will be no upgrade.
-            over = still and len(views) >= self.sectors + upgradable
-            if over or stop.is_set():
+            if stop.is_set() or self._is_over(views, upgrade):
                 return views
             await _sleep_or(stop, LOOK_EVERY)
+
+    def _is_over(self, views: list[SectorView], upgrade: Upgrade) -> bool:
+        sealed = [view for view in views if not view.is_upgrade]
+        still = all(view.closed or view.parked for view in views)
+        if not still or len(sealed) < self.sectors:
+            return False
+        # Without a finished sector there will be no upgrade.
+        upgradable = any(view.state == State.Finished for view in sealed)
+        return not upgradable or upgrade.is_over([view for view in views if view.is_upgrade])
 
     def _note(self) -> str:
         """Return how far the proof parameters are, while they are being made."""

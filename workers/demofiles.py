@@ -78,6 +78,11 @@ class DemoFiles:
         return self.root / "worker.toml"
 
     @property
+    def run(self) -> Path:
+        """What is remembered of a run until it has come to its end."""
+        return self.root / "run.json"
+
+    @property
     def store(self) -> Path:
         """The permanent store."""
         return self.root / "store"
@@ -101,11 +106,11 @@ class DemoFiles:
         for folder in (*self.locations, self.upgrading, self.store, self.manager):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def ended(self) -> frozenset[str]:
-        """Return the sectors of earlier runs that have ended."""
+    def ended(self, began: float) -> int:
+        """Return how many sectors had ended when a run began, in seconds since 1970."""
         if not (self.manager / DATABASE).exists():
-            return frozenset()
-        return frozenset(str(row.id) for row in Observer(self.manager).sectors() if row.ended)
+            return 0
+        return sum(row.ended_at is not None and row.ended_at < began for row in Observer(self.manager).sectors())
 
     def write_devnet(self, port: int, most: int, *, synthetic: bool, simulated: bool) -> DevnetConfig:
         """Write the embedded manager's configuration. ``most`` is how many sectors it ever hands out."""

@@ -50,7 +50,7 @@ class Screen:
             self._live.update(Group(_table(views), Text(note)) if note else _table(views))
             return
         for view in views:
-            line = f"{view.sector}: {view.state}" + (f", parked ({view.level})" if view.parked else "")
+            line = f"{view.title}: {view.state}" + (f", parked ({view.level})" if view.parked else "")
             if self._said.get(view.workflow_id) != line:
                 self._said[view.workflow_id] = line
                 say(f"{view.seconds:7.1f} s  {line}")
@@ -66,7 +66,7 @@ def _table(views: list[SectorView]) -> Table:
         table.add_column(name, ratio=ratio, no_wrap=name != "doing")
     for view in views:
         style = {"Finished": "green", "Aborted": "red"}.get(view.state, "red" if view.parked else "")
-        table.add_row(view.sector, Text(view.state, style), f"{view.seconds:.0f} s", view.doing)
+        table.add_row(view.title, Text(view.state, style), f"{view.seconds:.0f} s", view.doing)
     return table
 
 

@@ -10,7 +10,6 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
 from sealing.devnet.queries import Observer, Timeline
-from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from sealing.sector import Summary
 from sealing.values import SectorId
@@ -67,6 +66,11 @@ class Done:
     verified: int = 0
     retrieved: int = 0
 
+    def is_whole(self, sectors: int) -> bool:
+        """Tell whether all was done: as many sectors as were wanted, an upgrade, every proof, and the file."""
+        proofs = self.finished + self.upgraded
+        return self.finished >= sectors and self.upgraded >= 1 and self.verified == proofs and self.retrieved == 1
+
     def __str__(self) -> str:
         """Return the demo's last words."""
         files = f"{self.retrieved} file{'' if self.retrieved == 1 else 's'} retrieved identical"
@@ -79,14 +83,14 @@ async def summarize(client: Client, views: list[SectorView], observer: Observer,
     for view in views:
         handle = client.get_workflow_handle(view.workflow_id, run_id=view.run_id, result_type=Summary)
         if not view.closed:
-            say(f"\n{view.sector}  {view.state}  not finished: {await _why(handle) or view.doing or 'under way'}")
+            say(f"\n{view.title}  {view.state}  not finished: {await _why(handle) or view.doing or 'under way'}")
             continue
         try:
             summary = await handle.result()
         except WorkflowFailureError as failure:
-            say(f"\n{view.sector}  {view.state}: {failure.cause}")
+            say(f"\n{view.title}  {view.state}: {failure.cause}")
             continue
-        if view.workflow_id.startswith(SNAPUP.name):
+        if view.is_upgrade:
             await _tell_upgrade(view.sector, summary, upgrade, done)
         else:
             _tell_sector(view.sector, summary, observer.timeline(_id(view.sector)), done)

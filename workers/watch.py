@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 
+from sealing.flow.snapup import SNAPUP
 from workflows import attributes
 
 AT_ONCE = 50
@@ -43,6 +44,20 @@ class SectorView:
         if self.parked:
             return "parked" if self.level else "paused"
         return "runs"
+
+    @property
+    def is_upgrade(self) -> bool:
+        """Whether the task is a snap-up of a sector that was finished before."""
+        return self.workflow_id.startswith(f"{SNAPUP.name}-")
+
+    @property
+    def title(self) -> str:
+        """The sector, and what of it: a sector that is upgraded is there twice."""
+        return f"{self.sector} upgrade" if self.is_upgrade else self.sector
+
+    def ended_before(self, moment: float) -> bool:
+        """Tell whether the task had ended by a moment, in seconds since 1970."""
+        return self.closed and self.began.timestamp() + self.seconds < moment
 
     @property
     def closed(self) -> bool:

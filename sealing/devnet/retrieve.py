@@ -39,18 +39,24 @@ class _Holding:
     place: int
 
 
-async def retrieve(
-    config: DevnetConfig, argv: Sequence[str], piece_cid: str, target: Path, *, force: bool = False
+async def retrieve(  # noqa: PLR0913 - what a person says
+    config: DevnetConfig,
+    argv: Sequence[str],
+    piece_cid: str,
+    target: Path,
+    *,
+    deal: int | None = None,
+    force: bool = False,
 ) -> int:
     """Write the data of a piece to ``target``, whole or not at all, and return its bytes.
 
-    ``argv`` is the processor that decodes. What was written is compared with the piece's CID. Raises RetrieveError, and
-    OSError for a target that cannot be written.
+    ``argv`` is the processor that decodes; ``deal`` names one of several deals of the piece. What was written is
+    compared with the piece's CID. Raises RetrieveError, and OSError for a target that cannot be written.
     """
     if not force and await asyncio.to_thread(target.exists):
         raise RetrieveError(f"{target} is there already: remove it, name another file, or use --force")
     observer = Observer(config.data)
-    held = _find(observer, piece_cid)
+    held = _find(observer, piece_cid, deal)
     with tempfile.TemporaryDirectory(prefix="retrieve-", dir=config.data) as name:
         decoded = Path(name) / "data"
         if held.upgrade is not None:
@@ -62,8 +68,8 @@ async def retrieve(
         return _write(parts, held.deal, target)
 
 
-def _find(observer: Observer, piece_cid: str) -> _Holding:
-    deals = [deal for deal in observer.deals() if deal.piece_cid == piece_cid]
+def _find(observer: Observer, piece_cid: str, number: int | None) -> _Holding:
+    deals = [deal for deal in observer.deals() if deal.piece_cid == piece_cid and number in (None, deal.id)]
     if not deals:
         raise RetrieveError(f"there is no deal of piece {piece_cid}; sealflow devnet deals lists those that there are")
     upgrades = {one.sector: one for one in observer.upgrades() if one.comm_r is not None}

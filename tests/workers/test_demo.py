@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sealing.devnet.queries import Observer
 from tests.survival.program import SEALFLOW
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(180)]
@@ -52,6 +53,9 @@ async def test_the_demo_seals_its_sectors_and_leaves_nothing_running(tmp_path: P
         assert any(line.startswith("Web UI: http://127.0.0.1:") for line in lines)
         for number in (first, first + 1):
             assert f"s-t01000-{number}  Finished  proof verified: yes" in lines
+        deal = Observer(tmp_path / "demo" / "manager").deals()[-1]
+        assert f"{deal.sector} upgrade: Finished" in said
+        assert f"\n{deal.sector}  upgraded  proof verified: yes" in said
         assert f"s-t01000-{first + 2}" not in said
     assert processes_of(tmp_path) == []
 
@@ -73,6 +77,32 @@ async def test_an_interrupted_demo_goes_on_where_it_was(tmp_path: Path) -> None:
     assert status == 0, said
     assert "s-t01000-1  Finished" in said
     assert "s-t01000-3" not in said
+
+
+async def test_a_demo_that_is_interrupted_in_its_upgrade_goes_on_with_that(tmp_path: Path) -> None:
+    """The same sectors, one deal, the same file back, and status 0; meanwhile another file is refused."""
+    data = tmp_path / "demo"
+    slow = tmp_path / "simulated.json"
+    slow.write_text('{"snap_encode": {"seconds": 2}}')
+    env = {"SEALFLOW_SIMULATED": str(slow)}
+    process = await start(data, env=env)
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if b"upgrade: TreeDBuilt" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    status, said = await end(process)
+    assert (status, "interrupted" in said) == (1, True), said
+    other = tmp_path / "other"
+    other.write_bytes(b"something else")
+    status, said = await end(await start(data, "--file", str(other)))
+    assert status == 1
+    assert said.startswith(f"sealflow: deal 1 is on its way into a sector, and is about other data than {other}")
+    status, said = await end(await start(data, env=env))
+    assert status == 0, said
+    assert said.endswith("demo: 2 sectors finished, 1 upgraded, 3 proofs verified, 1 file retrieved identical\n")
+    assert "s-t01000-3" not in said
+    assert [deal.id for deal in Observer(data / "manager").deals()] == [1]
 
 
 async def test_a_demo_that_does_not_work_out_says_so(tmp_path: Path) -> None:
