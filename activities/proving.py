@@ -14,8 +14,8 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.chain import expired, outlived
-from activities.stages import Stages
-from sealing.failures import Permanent, SealingFailure, Wait
+from activities.stages import Stages, require_parameters
+from sealing.failures import Permanent, SealingFailure
 from sealing.flow.events import C1, C2, PC1, PC2, PC2NeedSyntheticProof, SyntheticPoRep, TicketExpired
 from sealing.processors import inputs, job
 from sealing.processors.folder import JobFolder
@@ -25,9 +25,6 @@ from sealing.processors.outcome import found_answer
 from sealing.proofs import seal_proof
 from sealing.sector import Task
 from sealing.stores import local
-
-PARAMETERS_PAUSE = 2.0
-"""Seconds until it is looked again whether the proof parameters are there."""
 
 
 class Outlived(SealingFailure):
@@ -127,11 +124,7 @@ class ProvingActivities:
     async def c2(self, task: Task) -> C2:
         """Make the Groth16 proof, and verify it before anybody else sees it."""
         sector, files = task.sector, task.sector.files
-        size = seal_proof(sector.proof_type).size_name
-        if not await self.parameters_ready(size):
-            raise Wait(
-                f"the proof parameters for {size} are not there; sealflow doctor says how to get them", PARAMETERS_PAUSE
-            )
+        await require_parameters(self.parameters_ready, "proof", sector)
         made = await self.stages.run(sector, inputs.c2(sector), files)
         proof = made.answer.proof
         checked = await self.stages.run(sector, inputs.verify_seal(sector, proof), files)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from temporalio import activity
 
-from activities.stages import Stages
-from sealing.failures import Permanent, Wait
+from activities.stages import Stages, require_parameters
+from sealing.failures import Permanent
 from sealing.flow.events import SnapEncode, SnapProve
 from sealing.processors import inputs, job
 from sealing.processors.inputs import known
@@ -18,9 +18,6 @@ from sealing.proofs import seal_proof
 from sealing.sector import Task
 from sealing.stores import local
 from sealing.stores.layout import SectorFiles
-
-PARAMETERS_PAUSE = 2.0
-"""Seconds until it is looked again whether the proof parameters are there."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +48,7 @@ class SnapUpActivities:
     async def snap_prove(self, task: Task) -> SnapProve:
         """Make the proof of the upgrade, and verify it before anybody else sees it."""
         sector, files = task.sector, task.sector.files
-        size = seal_proof(sector.proof_type).size_name
-        if not await self.parameters_ready(size):
-            raise Wait(
-                f"the update parameters for {size} are not there; sealflow doctor says how to get them",
-                PARAMETERS_PAUSE,
-            )
+        await require_parameters(self.parameters_ready, "update", sector)
         vanilla = await self.stages.run(sector, inputs.snap_vanilla(sector, files), files)
         wanted = inputs.snap_prove(sector, vanilla.output_ref)
         made = await self.stages.run(sector, wanted, files)

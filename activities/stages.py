@@ -12,15 +12,29 @@ from typing import TypeVar
 
 from activities.step import spent
 from sealing.background import Check
+from sealing.failures import Wait
 from sealing.processors import job
 from sealing.processors.admission import Admission
 from sealing.processors.job import Job, JobResult, Start
 from sealing.processors.spec import nothing
 from sealing.processors.tasks import StageTask
+from sealing.proofs import seal_proof
 from sealing.sector import Sector
 from sealing.stores.layout import SectorFiles
 
 T = TypeVar("T")
+
+PARAMETERS_PAUSE = 2.0
+"""Seconds until it is looked again whether the proof parameters are there."""
+
+
+async def require_parameters(ready: Callable[[str], Awaitable[bool]], kind: str, sector: Sector) -> None:
+    """Wait for the proof parameters of a sector's size, which no failure of the sector brings. Raises Wait."""
+    size = seal_proof(sector.proof_type).size_name
+    if not await ready(size):
+        raise Wait(
+            f"the {kind} parameters for {size} are not there; sealflow doctor says how to get them", PARAMETERS_PAUSE
+        )
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,12 @@ class SectorInput(Frozen):
     @property
     def workflow_id(self) -> str:
         """The workflow's id: the sector's own, so that Temporal keeps a second task of that kind away."""
-        return f"{self.flow}-t0{self.sector.id.miner}-{self.sector.id.number}"
+        return task_id(self.flow, self.sector.id)
+
+
+def task_id(flow: str, sector: SectorId) -> str:
+    """Return the workflow id of a sector's task in a flow, such as ``sealer-t01000-5``."""
+    return f"{flow}-t0{sector.miner}-{sector.number}"
 
 
 class ThreadInput(Frozen):

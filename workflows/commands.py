@@ -26,6 +26,10 @@ ABORT_WORDS = ("Abort", State.Aborted.value)
 """The words for the end, as the seed has them, where a state is expected."""
 
 
+CONTROL = 'The commands with an answer: "pause" or {"command": "resume", "state": "TreeDBuilt"}.'
+"""What clients are told of the update ``control``."""
+
+
 class Kind(StrEnum):
     """The three commands."""
 

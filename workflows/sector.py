@@ -10,7 +10,7 @@ from temporalio.exceptions import FailureError
 
 from sealing.failures import bounded
 from sealing.sector import SectorInput, Summary
-from workflows.commands import Answer, Kind, Refused, one_argument, read, read_control, refused_update
+from workflows.commands import CONTROL, Answer, Kind, Refused, one_argument, read, read_control, refused_update
 from workflows.machine import Machine
 from workflows.status import Status
 
@@ -59,9 +59,7 @@ class SectorWorkflow:
         known = ", ".join(Kind)
         self._machine.refuse(bounded(name, 100), f"there is no signal {bounded(name, 100)!r}; there are {known}")
 
-    @workflow.update(
-        description='The commands with an answer: "pause" or {"command": "resume", "state": "TreeDBuilt"}.'
-    )
+    @workflow.update(description=CONTROL)
     async def control(self, argument: RawValue = None) -> Answer:  # type: ignore[assignment]
         """Carry out a command and return what became of it. A refusal fails the update, with the reason."""
         try:

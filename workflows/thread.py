@@ -22,7 +22,7 @@ from sealing.sector import Allocation, SectorInput, ThreadInput
 from sealing.values import Frozen
 from workflows import attributes
 from workflows.calls import on_machine
-from workflows.commands import Answer, Command, Kind, Refused, one_argument, read, read_control, refused_update
+from workflows.commands import CONTROL, Answer, Command, Kind, Refused, one_argument, read, read_control, refused_update
 
 T = TypeVar("T")
 
@@ -119,9 +119,7 @@ class SealingThread:
         """Refuse a signal of any other name, where the sender can see it."""
         self._refuse(bounded(name, 100), "a thread has no such signal; there are pause, resume, abort, drain, undrain")
 
-    @workflow.update(
-        description='The commands with an answer: "pause" or {"command": "resume", "state": "TreeDBuilt"}.'
-    )
+    @workflow.update(description=CONTROL)
     async def control(self, argument: RawValue = None) -> Answer:  # type: ignore[assignment]
         """Carry out a command, or send it on to the sector. A refusal fails the update, with the reason."""
         try:

@@ -57,15 +57,7 @@ async def killed_at(client: Client, folder: Path, state: str) -> None:
     async with plant(client, folder, proof_types=(10,) if state == "SyntheticPoRepNeeded" else (5,)) as built:
         built.simulate(pc1={"seconds": 0.3}, c2={"seconds": 0.3})
         async with program(built) as worker:
-            killed = asyncio.Event()
-
-            async def kill(method: str, params: list[Any]) -> None:
-                if method == "Venus.ReportState" and params[1]["StateChange"]["Next"] == state and not killed.is_set():
-                    worker.kill()
-                    killed.set()
-
-            built.proxy.before = kill
-            await again(worker, killed)
+            await again(worker, kill_at(built, worker, state))
             await sealed_once(built)
 
 
@@ -84,6 +76,19 @@ async def killed_after(client: Client, folder: Path, method: str) -> None:
             built.proxy.after = kill
             await again(worker, killed)
             await sealed_once(built)
+
+
+def kill_at(built: Plant, worker: WorkerProgram, state: str) -> asyncio.Event:
+    """Kill the worker in the moment in which it first reports a state; gives what tells that this has happened."""
+    killed = asyncio.Event()
+
+    async def kill(method: str, params: list[Any]) -> None:
+        if method == "Venus.ReportState" and params[1]["StateChange"]["Next"] == state and not killed.is_set():
+            worker.kill()
+            killed.set()
+
+    built.proxy.before = kill
+    return killed
 
 
 async def again(worker: WorkerProgram, killed: asyncio.Event) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -15,7 +14,7 @@ from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from sealing.processors.programs import SIMULATED
 from tests.survival.program import program
-from tests.survival.test_kill import again
+from tests.survival.test_kill import again, kill_at
 from tests.world.plant import plant
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
@@ -35,15 +34,7 @@ async def killed_at(client: Client, folder: Path, state: str) -> None:
         deal = built.deal(CONTENT)
         built.simulate(snap_encode={"seconds": 0.3}, snap_prove={"seconds": 0.3})
         async with program(built) as worker:
-            killed = asyncio.Event()
-
-            async def kill(method: str, params: list[Any]) -> None:
-                if method == "Venus.ReportState" and params[1]["StateChange"]["Next"] == state and not killed.is_set():
-                    worker.kill()
-                    killed.set()
-
-            built.proxy.before = kill
-            await again(worker, killed)
+            await again(worker, kill_at(built, worker, state))
             summary = await built.finished()
             assert summary.state is State.Finished
             counts = json.loads((built.folder / "simulated.json.counts").read_text())

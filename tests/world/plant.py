@@ -28,7 +28,7 @@ from sealing.devnet.queries import Observer
 from sealing.devnet.server import DevnetServer
 from sealing.devnet.verifier import SimulatedVerifier, Verifier
 from sealing.flow.sealer import SEALER
-from sealing.sector import Summary
+from sealing.sector import Summary, task_id
 from sealing.values import SectorId
 from tests.world.proxy import Proxy, proxied
 from workers.assembly import WORKFLOWS, sandbox, serving, start_threads
@@ -106,7 +106,7 @@ class Plant:
 
     def sector(self, number: int = 1) -> WorkflowHandle[Any, Summary]:
         """Return the handle of a sector's workflow, which may not have started yet."""
-        return self.client.get_workflow_handle(f"{self.flow}-t0{self.miner}-{number}", result_type=Summary)
+        return self.client.get_workflow_handle(task_id(self.flow, self.id(number)), result_type=Summary)
 
     def plan(self, flow: str) -> None:
         """Let the threads of the worker that is started next run another flow; ``sector`` and the like are its."""

@@ -14,10 +14,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from sealing.config import Config
 from sealing.flow.registry import LATEST
-from sealing.sector import Summary, thread_id
+from sealing.sector import Summary, task_id, thread_id
 from sealing.values import Frozen, SectorId
 from workers.operate.orders import OrderError, explain
-from workers.watch import SECTORS, SectorView, look, see
+from workers.watch import AT_ONCE, SECTORS, SectorView, look, see
 from workflows.status import Status
 from workflows.thread import ThreadStatus
 
@@ -25,7 +25,6 @@ T = TypeVar("T")
 
 ANSWER_WITHIN = timedelta(seconds=5)
 """How long a worker may take to answer a query."""
-AT_ONCE = 50
 _SECTOR = re.compile(r"(?:s-)?(?:t0?)?(\d+)-(\d+)")
 
 
@@ -88,7 +87,7 @@ async def find(client: Client, name: str) -> SectorView:
     """
     if parts := _SECTOR.fullmatch(name):
         sector = SectorId(miner=int(parts[1]), number=int(parts[2]))
-        ids = [f"{flow}-t0{sector.miner}-{sector.number}" for flow in LATEST]
+        ids = [task_id(flow, sector) for flow in LATEST]
     else:
         ids = [name]
     found = [view for view in await asyncio.gather(*(_see(client, one) for one in ids)) if view]
