@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from sealing.failures import Wait
 from sealing.processors import job
 from sealing.processors.admission import Admission
 from sealing.processors.job import Job, JobResult, Start
+from sealing.processors.processor import Processor
 from sealing.processors.spec import nothing
 from sealing.processors.tasks import StageTask
 from sealing.proofs import seal_proof
@@ -38,23 +38,10 @@ async def require_parameters(ready: Callable[[str], Awaitable[bool]], kind: str,
 
 
 @dataclass(frozen=True)
-class Program:
-    """What runs a stage: the command line before the stage's own arguments, and what it adds to the environment."""
-
-    argv: tuple[str, ...]
-    env: Mapping[str, str] = field(default_factory=dict)
-    inherit_env: bool = True
-
-    def environment(self) -> dict[str, str]:
-        """Return the whole environment of the program's processes."""
-        return {**(os.environ if self.inherit_env else {}), **self.env}
-
-
-@dataclass(frozen=True)
 class Stages:
     """The stages of one machine."""
 
-    program: Callable[[str], Program]
+    processors: Callable[[str], Sequence[Processor]]
     admission: Admission
     time_limits: Mapping[str, float] = field(default_factory=dict)
     _attempts: dict[str, set[asyncio.Task[object]]] = field(default_factory=dict)
@@ -126,14 +113,12 @@ class Stages:
         prepare: Callable[[Start], None],
         settle: Callable[[Check], None],
     ) -> Job[T]:
-        program = self.program(task.stage)
         return Job(
             folder=folder,
-            argv=program.argv,
+            processor=self.processors(task.stage)[0],
             task=task,
             round=sector.round,
             basis=sector.ticket.ticket if sector.ticket else "",
-            env=program.environment(),
             time_limit=self.time_limits.get(task.stage),
             prepare=prepare,
             settle=settle,

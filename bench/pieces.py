@@ -19,8 +19,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from activities.stages import Program
 from sealing.cache import find_processor, proof_environment
+from sealing.processors.processor import Processor
 from sealing.processors.tasks import AddPieces, SourcePiece, unpadded
 from sealing.proofs import seal_proof
 from sealing.stores import durable
@@ -33,7 +33,7 @@ ROUNDS = 15
 LIMIT = 1.2
 
 
-def crate_alone(folder: Path, program: Program, data: Path) -> None:
+def crate_alone(folder: Path, program: Processor, data: Path) -> None:
     """Run the stage as anybody would, without a worker."""
     piece = SourcePiece(piece_file={"local": str(data)}, payload_size=unpadded(SIZE), piece_size=unpadded(SIZE))
     task = AddPieces(
@@ -73,7 +73,7 @@ async def measure(folder: Path, rounds: dict[str, Callable[[], Awaitable[object]
 
 async def main() -> None:
     """Measure, and tell whether the limit is kept."""
-    program = Program((str(find_processor()),), proof_environment())
+    program = Processor("add_pieces", (str(find_processor()),), proof_environment())
     with tempfile.TemporaryDirectory(prefix="sealflow-bench-") as name:
         folder = Path(name)
         (folder / "piecestore").mkdir()

@@ -151,10 +151,14 @@ class Cgroup(Table):
 
 
 class Processor(Table):
-    """One ``[[processors.<stage>]]``: a program that runs a stage."""
+    """One ``[[processors.<stage>]]``: a program that runs a stage.
+
+    ``protocol``, ours, is how it is given tasks; without it our own program runs as jobs, and others as streams.
+    """
 
     bin: str | None = None
     args: tuple[str, ...] | None = None
+    protocol: Literal["job", "stream"] | None = None
     envs: dict[str, str] = Field(default={})
     inherit_envs: bool = True
     numa_preferred: CountOrNone | None = None

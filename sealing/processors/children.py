@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sealing.processors import processes
 from sealing.processors.folder import JobFolder
 from sealing.processors.processes import Process
+from sealing.processors.processor import Processor
 
 _ours: dict[Process, subprocess.Popen[bytes]] = {}
 """Children of this process: their exit status is known to nobody else."""
@@ -33,9 +33,9 @@ class Child:
         return self.popen.wait() if self.popen else None
 
 
-def spawn(command: Sequence[str], files: JobFolder, lock: int, env: Mapping[str, str] | None) -> Child:
+def spawn(command: Sequence[str], files: JobFolder, lock: int, processor: Processor) -> Child:
     """Start a job's leader, which inherits ``lock`` and so holds it until it ends. Raises OSError if that fails."""
-    environment = {**(os.environ if env is None else env), processes.MARK: str(files.path)}
+    environment = {**processor.environment(), processes.MARK: str(files.path)}
     with files.log.open("wb") as log:
         popen = subprocess.Popen(  # noqa: S603 - the configured program is what is to be run
             command,

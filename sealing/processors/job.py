@@ -120,11 +120,11 @@ async def job_ended(folder: Path) -> None:
 
 async def _run(job: Job[T], progress: _Progress) -> JobResult[T]:
     begun = await in_thread(begin, job)
-    end = End(job.argv[0])
+    end = End(job.processor.argv[0])
     if begun.child:
         progress.phase, progress.process = "running", begun.child.process
         beyond = await _until_ended(job, begun.child)
-        end = End(job.argv[0], await asyncio.to_thread(begun.child.status), beyond)
+        end = End(job.processor.argv[0], await asyncio.to_thread(begun.child.status), beyond)
     progress.phase, progress.process = "settling", None
     return await in_thread(take, job, begun, end)
 

@@ -121,9 +121,9 @@ def _start(job: Job[T], mark: str, start: Start) -> Child:
 
 def _spawn(job: Job[T], lock: int) -> Child:
     try:
-        return spawn(job.command(), job.files, lock, job.env)
+        return spawn(job.command(), job.files, lock, job.processor)
     except OSError as error:
-        raise outcome.cannot_start(job.argv[0], error) from error
+        raise outcome.cannot_start(job.processor.argv[0], error) from error
 
 
 def take(check: Check, job: Job[T], begun: Begun, end: End) -> JobResult[T]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from sealing.background import Check
 from sealing.processors.folder import JobFolder
+from sealing.processors.processor import Processor
 from sealing.processors.tasks import StageTask
 from sealing.values import FileRef
 
@@ -37,9 +38,8 @@ def nothing(_: object) -> None:
 class Job(Generic[T]):
     """A stage to run.
 
-    ``folder`` is the stage's, beside those of the sector's other stages. ``argv`` is the program and what comes before
-    the stage's name. ``env`` replaces the worker's own environment. ``time_limit`` in seconds counts from the start of
-    the process, whoever started it.
+    ``folder`` is the stage's, beside those of the sector's other stages. ``time_limit`` in seconds counts from
+    the start of the process, whoever started it.
 
     ``basis`` stands for what the sector's files depend on beside the task: the ticket.
 
@@ -48,11 +48,10 @@ class Job(Generic[T]):
     """
 
     folder: Path
-    argv: tuple[str, ...]
+    processor: Processor
     task: StageTask[T]
     round: int
     basis: str = ""
-    env: Mapping[str, str] | None = None
     time_limit: float | None = None
     prepare: Callable[[Start], None] = nothing
     settle: Callable[[Check], None] = nothing
@@ -77,7 +76,7 @@ class Job(Generic[T]):
     def command(self) -> list[str]:
         """Return the whole command line."""
         files = self.files
-        return [*self.argv, self.task.stage, "--task", str(files.task), "--output", str(files.output)]
+        return [*self.processor.argv, self.task.stage, "--task", str(files.task), "--output", str(files.output)]
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from unittest.mock import AsyncMock
 import pytest
 
 from activities.pieces import DealActivities
-from activities.stages import Program
 from sealing.failures import Permanent, Temporary, Wait
 from sealing.flow.events import AcquireDeals
 from sealing.flow.state import State
 from sealing.manager.client import Manager
 from sealing.pieces.cid import commitment_of, piece_cid
 from sealing.pieces.commitment import data_commitment, zero_commitment
+from sealing.processors.processor import Processor
 from sealing.processors.programs import SIMULATED
 from sealing.sector import Home, Sector, Settings, Task
 from sealing.values import Deal, SectorId
@@ -61,7 +61,7 @@ async def test_without_a_deal_the_sector_is_empty_or_waits() -> None:
 def machine(tmp_path: Path) -> Machine:
     """Give a machine with the simulated processor, which commits to data as the real one does."""
     behaviour = {"SEALFLOW_SIMULATED": str(tmp_path / "simulated.json")}
-    return Machine(tmp_path, Program(SIMULATED, behaviour))
+    return Machine(tmp_path, Processor("add_pieces", SIMULATED, behaviour))
 
 
 def simulate(machine: Machine, **wanted: object) -> None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.pieces import PieceActivities
-from activities.stages import Program, Stages
+from activities.stages import Stages
 from activities.step import Spent, _spent
 from sealing.flow.state import State
 from sealing.pieces.download import PieceStore
 from sealing.pieces.fetch import PieceSources
 from sealing.processors.admission import Admission
+from sealing.processors.processor import Processor
 from sealing.sector import Home, Sector, Settings, Task
 from sealing.stores.layout import SectorFiles
 from sealing.values import Deal, Piece, SectorId
@@ -26,7 +27,7 @@ class Machine:
     """A machine with a folder of local pieces; ``manager`` is where others are asked for."""
 
     folder: Path
-    program: Program
+    program: Processor
     manager: str = "http://127.0.0.1:1"
     proof_type: int = PROOF_TYPE
     local: Path | None = None
@@ -63,7 +64,7 @@ class Machine:
         )
         task = Task(sector=sector, settings=Settings(), state=State.DealsAcquired)
         sources = PieceSources((self.pieces,), PieceStore(self.manager, timeout=5))
-        activities = PieceActivities(Stages(lambda _: self.program, Admission({})), sources)
+        activities = PieceActivities(Stages(lambda _: (self.program,), Admission({})), sources)
         token = _spent.set(Spent())
         try:
             return (await activities.add_piece(task)).pieces

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sealing.processors.job import Job, running
+from sealing.processors.processor import Processor
 from sealing.processors.tasks import TreeD
 
 ANSWER = """
@@ -24,7 +25,7 @@ def script_job(folder: Path, script: str, task: str = "a", **wanted: Any) -> Job
     program.chmod(0o755)
     return Job(
         folder=folder / "sector" / "tree_d",
-        argv=(str(program),),
+        processor=Processor("script", (str(program),)),
         task=TreeD(registered_proof="StackedDrg2KiBV1_1", staged_file=task, cache_dir="c"),
         **{"round": 0, **wanted},
     )

@@ -218,7 +218,7 @@ async def test_one_job_of_a_sector(folder: Path) -> None:
     job = counted(folder, WAIT)
     await let_go(job, folder)
     other = script_job(folder, "answer")
-    await run(Job(job.folder.with_name("pc1"), other.argv, other.task, round=0), on_alive=Alive())
+    await run(Job(job.folder.with_name("pc1"), other.processor, other.task, round=0), on_alive=Alive())
     assert not running(job.folder)
 
 
@@ -268,7 +268,7 @@ async def test_prepares_at_each_start_and_settles_once(folder: Path) -> None:
     failing = counted(folder, 'test -e "{folder}/go"')
     job = Job(
         failing.folder,
-        failing.argv,
+        failing.processor,
         failing.task,
         round=0,
         prepare=lambda start: said.append(f"prepare {start.again}"),
@@ -314,7 +314,7 @@ async def test_cancelled_while_preparing_starts_nothing(folder: Path) -> None:
                 ended.append(True)
 
     attempt = asyncio.create_task(
-        run(Job(plain.folder, plain.argv, plain.task, round=0, prepare=prepare), on_alive=Alive())
+        run(Job(plain.folder, plain.processor, plain.task, round=0, prepare=prepare), on_alive=Alive())
     )
     await preparing.wait()
     attempt.cancel()

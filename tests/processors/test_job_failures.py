@@ -17,6 +17,7 @@ from sealing.failures import Permanent, SealingFailure, Temporary
 from sealing.processors.folder import JobFolder
 from sealing.processors.job import Job, run, running, stop
 from sealing.processors.launch import file_ref
+from sealing.processors.processor import Processor
 from sealing.processors.programs import SIMULATED
 from sealing.processors.tasks import C2
 from sealing.values import FileRef
@@ -98,7 +99,7 @@ async def test_program_that_cannot_be_started(tmp_path: Path, mode: int | None, 
         program.write_text(content)
         program.chmod(mode)
     plain = script_job(tmp_path, "")
-    failed = await failure(Job(plain.folder, (str(program),), plain.task, round=0))
+    failed = await failure(Job(plain.folder, Processor("tree_d", (str(program),)), plain.task, round=0))
     assert type(failed) is Permanent
     assert str(failed).startswith(f"cannot start the processor {program}: {why}")
     assert "correct its path in the configuration" in str(failed)
@@ -148,8 +149,8 @@ async def test_disk_full_for_the_output(tmp_path: Path) -> None:
     output = {"comm_r": zeros, "comm_d": zeros, "ticket": zeros, "seed": zeros}
     (tmp_path / "c1.json").write_text(json.dumps({"err_msg": None, "output": output}))
     task = C2(c1out=file_ref(tmp_path / "c1.json"), prover_id=ZEROS, sector_id=1, miner_id=1)
-    argv = (sys.executable, "-c", LIMITED, *SIMULATED)
-    failed = await failure(Job(tmp_path / "sector" / "c2", argv, task, round=0))
+    limited = Processor("c2", (sys.executable, "-c", LIMITED, *SIMULATED))
+    failed = await failure(Job(tmp_path / "sector" / "c2", limited, task, round=0))
     assert type(failed) is Temporary
     assert "exited with 3" in str(failed)
     assert f"is the disk of {tmp_path}/sector/c2 full?" in str(failed)
@@ -162,7 +163,7 @@ async def test_disk_full_at_the_start(tmp_path: Path) -> None:
     def prepare(_: object) -> None:
         raise OSError(28, os.strerror(28))
 
-    failed = await failure(Job(plain.folder, plain.argv, plain.task, round=0, prepare=prepare))
+    failed = await failure(Job(plain.folder, plain.processor, plain.task, round=0, prepare=prepare))
     assert type(failed) is Temporary
     assert str(failed).startswith(f"the disk of {plain.folder} is full (No space left on device)")
 
@@ -172,7 +173,7 @@ async def test_a_changed_input_is_refused(tmp_path: Path) -> None:
     output = tmp_path / "c1.json"
     ref = FileRef(path=str(output), size=2, sha256=ZEROS)
     task = C2(c1out=ref, prover_id=ZEROS, sector_id=1, miner_id=1)
-    job = Job(tmp_path / "sector" / "c2", script_job(tmp_path, "answer").argv, task, round=0)
+    job = Job(tmp_path / "sector" / "c2", script_job(tmp_path, "answer").processor, task, round=0)
     assert f"{output}, is gone" in str(await failure(job))
     output.write_text("{}")
     failed = await failure(job)

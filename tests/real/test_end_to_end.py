@@ -108,7 +108,9 @@ async def test_a_tampered_proof_is_refused_by_the_chain_and_parks_the_sector(
 ) -> None:
     """A worker that lies to itself gets no further: the chain's side verifies, and the reason is on the sector."""
     tampering = _tamper(tmp_path, both[PLAIN].summary)
-    stages = "".join(f'[[processors.{stage}]]\nbin = "{tampering}"\n' for stage in ("c2", "verify_seal"))
+    stages = "".join(
+        f'[[processors.{stage}]]\nprotocol = "job"\nbin = "{tampering}"\n' for stage in ("c2", "verify_seal")
+    )
     verifier = CrateVerifier(processor)
     async with plant(temporal, tmp_path, program=processor, verifier=verifier, processors=stages) as built:
         async with working(built):
@@ -126,7 +128,7 @@ async def test_the_worker_itself_refuses_a_tampered_proof_before_it_is_sent(
 ) -> None:
     """With only C2 tampered with, verify_seal on the sector's machine parks the sector in C1Done; nothing is sent."""
     tampering = _tamper(tmp_path, both[PLAIN].summary)
-    stages = f'[[processors.c2]]\nbin = "{tampering}"\n'
+    stages = f'[[processors.c2]]\nprotocol = "job"\nbin = "{tampering}"\n'
     async with plant(temporal, tmp_path, program=processor, processors=stages) as built:
         async with working(built):
             status = await built.parked()

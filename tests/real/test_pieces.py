@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities.stages import Program
 from sealing.failures import Permanent
 from sealing.pieces.cid import commitment_of
 from sealing.pieces.commitment import padded_size
+from sealing.processors.processor import Processor
 from sealing.values import Deal
 from tests.pieces.adding import DATA, SIZE, Machine, data, filler
 from tests.pieces.store import deal_of, piece_store
@@ -25,7 +25,7 @@ SIZES = [1, 2, 31, 32, 126, 127, 128, 253, 254, 255, 508, 509, 1015, 1016, 1017,
 @pytest.fixture
 def machine(crate: Crate, tmp_path: Path) -> Machine:
     """Give a machine with the crate."""
-    return Machine(tmp_path, Program((str(crate.program),), crate.environment))
+    return Machine(tmp_path, Processor("add_pieces", (str(crate.program),), crate.environment))
 
 
 def plain(staged: bytes) -> bytes:

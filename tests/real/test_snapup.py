@@ -44,7 +44,10 @@ async def test_a_real_upgrade(temporal: Client, processor: Path, tmp_path: Path)
         proof = list(base64.b64decode(sealed.proof or ""))
         tampering.write_text(TAMPER.format(python=sys.executable, proof=json.dumps(proof)))
         tampering.chmod(0o755)
-        stages = "".join(f'[[processors.{stage}]]\nbin = "{tampering}"\n' for stage in ("snap_prove", "verify_snap"))
+        stages = "".join(
+            f'[[processors.{stage}]]\nprotocol = "job"\nbin = "{tampering}"\n'
+            for stage in ("snap_prove", "verify_snap")
+        )
         built.file.write_text(honest.replace("[temporal]", f"{stages}[temporal]"))
         async with working(built):
             with pytest.raises(WorkflowFailureError) as ended:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sealing.background import Check
 from sealing.processors.job import Job, JobResult, Start, run
+from sealing.processors.processor import Processor
 from sealing.processors.tasks import C1, Commitments, Pc1, Pc2, Replica, StageTask, SyntheticProofs, TreeD
 from sealing.processors.tasks import AddPieces as Add
 from sealing.proofs import prover_id
@@ -46,10 +47,11 @@ class Sealing:
         hooks["settle"] = settle and partial(settle, self.files)
         job = Job(
             self.files.job(task.stage),
-            self.argv,
+            Processor(task.stage, self.argv, self.env, inherit_env=False)
+            if self.env
+            else Processor(task.stage, self.argv),
             task,
             self.round,
-            env=self.env,
             **{name: hook for name, hook in hooks.items() if hook},
         )
         return await run(job, on_alive=self.on_alive, beat=0.02)

@@ -54,7 +54,7 @@ async def test_a_processor_that_goes_missing_parks_and_is_waited_for(temporal: C
     script.write_text(f'#!/bin/sh\nexec {" ".join(SIMULATED)} "$@"\n')
     script.chmod(0o755)
     hidden = tmp_path / "hidden"
-    async with plant(temporal, tmp_path, processors=f'[[processors.pc2]]\nbin = "{script}"') as built:
+    async with plant(temporal, tmp_path, processors=f'[[processors.pc2]]\nprotocol = "job"\nbin = "{script}"') as built:
         built.simulate()
         async with working(built):
             script.rename(hidden)
