@@ -56,7 +56,7 @@ class ProvingActivities:
         tree = Path(known(sector.tree_d, "tree-d"))
         try:
             result = await self.stages.run(
-                sector,
+                task,
                 inputs.pc1(sector, files),
                 files,
                 partial(_prepare, task, partial(local.prepare_pc1, files, tree)),
@@ -75,7 +75,7 @@ class ProvingActivities:
             return expired(ticket, task.settings, why)
         try:
             result = await self.stages.run(
-                sector,
+                task,
                 inputs.pc2(sector, files),
                 files,
                 partial(_prepare, task, partial(local.prepare_pc2, files)),
@@ -91,14 +91,14 @@ class ProvingActivities:
         """Make the synthetic vanilla proofs while the layers are still there."""
         sector, files = task.sector, task.sector.files
         settle = partial(local.settle_cache, files)
-        await self.stages.run(sector, inputs.synthetic_proofs(sector, files), files, settle=settle)
+        await self.stages.run(task, inputs.synthetic_proofs(sector, files), files, settle=settle)
         return SyntheticPoRep(synthetic_proofs=str(files.cache))
 
     @activity.defn
     async def c1(self, task: Task) -> C1:
         """Make the vanilla proofs for the seed."""
         sector, files = task.sector, task.sector.files
-        result = await self.stages.run(sector, inputs.c1(sector, files), files)
+        result = await self.stages.run(task, inputs.c1(sector, files), files)
         return C1(c1_output=result.output_ref)
 
     @activity.defn
@@ -125,9 +125,9 @@ class ProvingActivities:
         """Make the Groth16 proof, and verify it before anybody else sees it."""
         sector, files = task.sector, task.sector.files
         await require_parameters(self.parameters_ready, "proof", sector)
-        made = await self.stages.run(sector, inputs.c2(sector), files)
+        made = await self.stages.run(task, inputs.c2(sector), files)
         proof = made.answer.proof
-        checked = await self.stages.run(sector, inputs.verify_seal(sector, proof), files)
+        checked = await self.stages.run(task, inputs.verify_seal(sector, proof), files)
         if not checked.answer:
             # Kept, it would be taken for the result of the next try too.
             job.discard(files.job(inputs.c2(sector).stage))

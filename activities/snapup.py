@@ -36,7 +36,7 @@ class SnapUpActivities:
         sector, files = task.sector, task.sector.files
         size = seal_proof(sector.proof_type).sector_size
         result = await self.stages.run(
-            sector,
+            task,
             inputs.snap_encode(sector, files),
             files,
             partial(local.prepare_snap_encode, files, self._old(task), size),
@@ -49,10 +49,10 @@ class SnapUpActivities:
         """Make the proof of the upgrade, and verify it before anybody else sees it."""
         sector, files = task.sector, task.sector.files
         await require_parameters(self.parameters_ready, "update", sector)
-        vanilla = await self.stages.run(sector, inputs.snap_vanilla(sector, files), files)
+        vanilla = await self.stages.run(task, inputs.snap_vanilla(sector, files), files)
         wanted = inputs.snap_prove(sector, vanilla.output_ref)
-        made = await self.stages.run(sector, wanted, files)
-        checked = await self.stages.run(sector, inputs.verify_snap(sector, made.answer), files)
+        made = await self.stages.run(task, wanted, files)
+        checked = await self.stages.run(task, inputs.verify_snap(sector, made.answer), files)
         if not checked.answer:
             # Kept, it would be taken for the result of the next try too.
             job.discard(files.job(wanted.stage))

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from activities.step import spent
+from activities.step import Spent, spent
 from sealing.background import Check
 from sealing.failures import Wait
+from sealing.flow.registry import LATEST
+from sealing.flow.sealer import SEALER
+from sealing.flow.snapup import SNAPUP
 from sealing.processors import job
-from sealing.processors.admission import Admission
+from sealing.processors.admission import Admission, Ask, Waiting
 from sealing.processors.job import Job, JobResult, Start
 from sealing.processors.processor import Processor
 from sealing.processors.spec import nothing
 from sealing.processors.tasks import StageTask
 from sealing.proofs import seal_proof
-from sealing.sector import Sector
+from sealing.sector import Sector, Task
 from sealing.stores.layout import SectorFiles
 
 T = TypeVar("T")
@@ -48,8 +52,8 @@ class Stages:
 
     async def run(  # noqa: PLR0913 - a stage has that many parts
         self,
-        sector: Sector,
-        task: StageTask[T],
+        task: Task,
+        wanted: StageTask[T],
         files: SectorFiles,
         prepare: Callable[[Start], None] = nothing,
         settle: Callable[[Check], None] = nothing,
@@ -61,16 +65,18 @@ class Stages:
         ``prepare`` and ``settle`` put the sector's files right around it: see ``Job``. ``gather`` brings what it needs
         from elsewhere, which may take long, before it takes its turn. Raises what ``job.run`` does, and ``gather``.
         """
-        folder = files.job(task.stage)
         record = spent()
-        with self.noted(sector):
-            wanted = self._job(folder, sector, task, prepare, settle)
-            if gather is not None and not await job.is_begun(wanted):
+        with self.noted(task.sector):
+            made = self._job(files.job(wanted.stage), task.sector, wanted, prepare, settle)
+            is_begun = await job.is_begun(made)
+            if gather is not None and not is_begun:
                 await gather()
-            record.progress = {"stage": task.stage, "phase": "waits for its turn"}
-            async with self.admission.admit(task.stage, folder) as waited:
-                record.wait_seconds += waited
-                result = await job.run(wanted, on_alive=record.progress.update)
+            if is_begun and not job.running(made.folder):
+                result = await _run(made, record)  # it is done: taking what it left needs no turn
+            else:
+                async with self.admission.admit(self._ask(task, made), partial(_tell, record)) as turn:
+                    record.wait_seconds += turn.waited
+                    result = await _run(replace(made, processor=turn.processor), record)
         record.run_seconds += result.run_seconds
         return result
 
@@ -105,21 +111,55 @@ class Stages:
             if not attempts:
                 self._attempts.pop(str(sector.id), None)
 
+    def _ask(self, task: Task, made: Job[T]) -> Ask:
+        stage = made.task.stage
+        return Ask(stage, made.folder, self.processors(stage), _ticket_ends(task), _progress(task))
+
     def _job(
         self,
         folder: Path,
         sector: Sector,
-        task: StageTask[T],
+        wanted: StageTask[T],
         prepare: Callable[[Start], None],
         settle: Callable[[Check], None],
     ) -> Job[T]:
         return Job(
             folder=folder,
-            processor=self.processors(task.stage)[0],
-            task=task,
+            processor=self.processors(wanted.stage)[0],
+            task=wanted,
             round=sector.round,
             basis=sector.ticket.ticket if sector.ticket else "",
-            time_limit=self.time_limits.get(task.stage),
+            time_limit=self.time_limits.get(wanted.stage),
             prepare=prepare,
             settle=settle,
         )
+
+
+async def _run(made: Job[T], record: Spent) -> JobResult[T]:
+    record.progress = {"stage": made.task.stage}
+    return await job.run(made, on_alive=record.progress.update)
+
+
+def _tell(record: Spent, waiting: Waiting) -> None:
+    """Let the next heartbeat say what the job waits for."""
+    behind = f" ({waiting.ahead} before it)" if waiting.ahead else ""
+    record.progress = {
+        "stage": waiting.stage,
+        "phase": "waits",
+        "for": waiting.text + behind,
+        "since": waiting.since,
+    }
+
+
+def _ticket_ends(task: Task) -> float | None:
+    """Return when the sector's ticket ends, in seconds since 1970; None where that does not matter, or no more."""
+    ticket, sent = task.sector.ticket, task.sector.precommit_sent
+    if ticket is None or not ticket.drawn_at or (sent is not None and sent.ticket_epoch == ticket.epoch):
+        return None
+    return ticket.drawn_at + task.settings.ticket_lifetime.total_seconds()
+
+
+def _progress(task: Task) -> int:
+    """Return how far on a sector is: the position of its state in its flow."""
+    flow = SEALER if task.sector.upgrade is None else SNAPUP
+    return LATEST[flow.name].order[task.state]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
@@ -32,7 +32,8 @@ from sealing.manager.client import Manager
 from sealing.manager.worker import PATH
 from sealing.pieces.download import PieceStore
 from sealing.pieces.fetch import PieceSources
-from sealing.processors.admission import Admission
+from sealing.processors.admission import Admission, Running
+from sealing.processors.folder import JobFolder
 from sealing.processors.job import running_jobs
 from sealing.sector import ThreadInput, thread_id
 from workers.connection import StartError, connect, ensure_attributes
@@ -81,13 +82,16 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
 @asynccontextmanager
 async def serving(config: Config, client: Client) -> AsyncIterator[None]:
     """Run the fleet's worker and the machine's worker."""
+    programs = Programs(config.processors)
     admission = Admission(config.processors.limits())
-    admission.adopt(found_running(config))
+    admission.adopt(found_running(config, programs))
+    limits = {str(stage): limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
+    stages = Stages(programs.of, admission, limits)
     rpc = config.sector_manager.rpc_client
     async with (
         Manager(rpc.addr, headers=rpc.headers) as manager,
         fleet_worker(client, config.temporal.task_queue, manager),
-        machine_worker(config, client, manager, admission),
+        machine_worker(config, client, manager, stages, programs),
         present(config, client, manager),
     ):
         yield
@@ -151,11 +155,8 @@ def sandbox() -> SandboxedWorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
-def machine_worker(config: Config, client: Client, manager: Manager, admission: Admission) -> Worker:
+def machine_worker(config: Config, client: Client, manager: Manager, stages: Stages, programs: Programs) -> Worker:
     """Return the worker for all that needs this machine's files."""
-    limits = {str(stage): limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
-    programs = Programs(config.processors)
-    stages = Stages(programs.of, admission, limits)
     stores = {store.name: store.location for store in config.attached if not store.readonly}
     attached = {store.name: store.location for store in config.attached}
     proving, snapup, storage, pieces = (
@@ -198,10 +199,18 @@ def sources_of(config: Config) -> PieceSources:
     return PieceSources(config.worker.pieces_folders, PieceStore(manager.url, manager.piece_token))
 
 
-def found_running(config: Config) -> list[tuple[str, Path]]:
-    """Return the jobs that run on from before this worker started: stage and folder of each."""
+def found_running(config: Config, programs: Programs) -> list[Running]:
+    """Return the jobs that run on from before this worker started."""
     roots = [thread.location / "data" / "jobs" for thread in config.sealing_thread]
-    return [(stage, root / sector / stage) for root in roots for sector, stage in running_jobs(root)]
+    return [_as_found(files, programs) for root in roots for files in running_jobs(root)]
+
+
+def _as_found(files: JobFolder, programs: Programs) -> Running:
+    """Return a running job with the processor that it was given, or, where the file names that no more, another."""
+    stage, record = files.path.name, files.record()
+    known = {each.name: each for each in programs.of(stage)}
+    name, started = (record.processor, record.started) if record else ("", time.time())
+    return Running(stage, files.path, known.get(name, next(iter(known.values()))), started)
 
 
 def plan_of(config: Config, location: str) -> Plan:

@@ -12,13 +12,11 @@ from sealing.config.model import Contents, Table
 WITHOUT_EFFECT = (
     "worker.scan_persist_stores",
     "attached_selection",
-    "processors.limitation.staggered",
-    "processors.ext_locks",
     "processors.static_tree_d",
     *(
         f"processors.{stage}.{name}"
         for stage in STAGES
-        for name in ("inherit_envs", "numa_preferred", "cgroup", "concurrent", "locks", "auto_restart", "stable_wait")
+        for name in ("numa_preferred", "cgroup", "auto_restart", "stable_wait")
     ),
     "remote_store",
     "sealing_daemons",

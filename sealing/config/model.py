@@ -26,6 +26,7 @@ from sealing.config.fields import (
     StageName,
     Token,
 )
+from sealing.processors.turns import Limits
 from sealing.proofs import proof_types
 from sealing.sector import Settings
 from sealing.values import Frozen
@@ -198,9 +199,13 @@ class Processors(Table):
     window_post: tuple[Processor, ...] = ()
     winning_post: tuple[Processor, ...] = ()
 
-    def limits(self) -> dict[str, int]:
-        """Return how many of a stage may run at once on this machine; a stage that is not there has no limit."""
-        return {**self.limit, **self.limitation.concurrent}
+    def limits(self) -> Limits:
+        """Return what may run at once on this machine, and how soon after each other."""
+        return Limits(
+            concurrent={**self.limit, **self.limitation.concurrent},
+            staggered={stage: gap.total_seconds() for stage, gap in self.limitation.staggered.items()},
+            locks=self.ext_locks,
+        )
 
     def of(self, stage: str) -> tuple[Processor, ...]:
         """Return the processors that are configured for ``stage``, one of STAGES; none means our own program."""

@@ -37,7 +37,7 @@ def test_a_file_with_every_key_starts(tmp_path: Path) -> None:
     assert config.worker.name == "sealer-1"
     assert config.sector_manager.rpc_client.headers == {"Authorization": "Bearer abc"}
     assert config.sector_manager.piece_token == "abc"  # noqa: S105, a test's own
-    assert config.processors.limits() == {"pc1": 2, "pc2": 1, "c2": 1}
+    assert config.processors.limits().concurrent == {"pc1": 2, "pc2": 1, "c2": 1}
     assert config.processors.time_limit == {"pc1": timedelta(hours=12)}
     assert config.processors.of("pc2")[0].envs == {"CUDA_VISIBLE_DEVICES": "0"}
     assert config.processors.of("pc2")[0].args == ("processor", "pc2")
@@ -80,8 +80,8 @@ def test_the_configuration_cannot_be_changed(tmp_path: Path) -> None:
 def test_keys_without_effect_are_told(tmp_path: Path) -> None:
     """Whoever sets a key that does nothing yet reads so, once."""
     warnings = load(everything(tmp_path)).warnings
-    assert sum("processors.ext_locks:" in note for note in warnings) == 1
-    assert sum("processors.pc2.locks:" in note for note in warnings) == 1
+    assert sum("attached_selection" in note for note in warnings) == 1
+    assert sum("processors.pc2.cgroup:" in note for note in warnings) == 1
 
 
 @pytest.mark.parametrize(
