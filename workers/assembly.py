@@ -83,7 +83,7 @@ async def serving(config: Config, client: Client) -> AsyncIterator[None]:
     """Run the fleet's worker and the machine's worker."""
     admission = Admission(config.processors.limits())
     admission.adopt(found_running(config))
-    rpc = config.sector_manager.rpc_client
+    rpc = config.manager.rpc_client
     async with (
         Manager(rpc.addr, headers=rpc.headers) as manager,
         fleet_worker(client, config.temporal.task_queue, manager),
@@ -156,8 +156,9 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
     limits = {str(stage): limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
     programs = Programs(config.processors)
     stages = Stages(programs.of, admission, limits)
-    stores = {store.name: store.location for store in config.attached if not store.readonly}
-    attached = {store.name: store.location for store in config.attached}
+    known = config.stores()
+    stores = {store.name: store.location for store in known if not store.readonly}
+    attached = {store.name: store.location for store in known}
     proving, snapup, storage, pieces = (
         ProvingActivities(stages, programs.parameters_ready),
         SnapUpActivities(stages, attached, programs.update_parameters_ready),
@@ -194,8 +195,8 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
 
 def sources_of(config: Config) -> PieceSources:
     """Return where the data of pieces comes from."""
-    manager = config.sector_manager
-    return PieceSources(config.worker.pieces_folders, PieceStore(manager.url, manager.piece_token))
+    manager = config.manager
+    return PieceSources(config.worker.local_pieces_dirs, PieceStore(manager.url, manager.piece_token))
 
 
 def found_running(config: Config) -> list[tuple[str, Path]]:

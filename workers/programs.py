@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sealing.cache import find_processor, proof_environment
-from sealing.config import SIMULATED, Processors
+from sealing.config import SIMULATED, Cgroup, Processors
 from sealing.config import Processor as Configured
-from sealing.config.model import Cgroup
 from sealing.processors import programs
 from sealing.processors.parameters import POREP, UPDATE, parameters_ready
 from sealing.processors.processor import Placement, Processor, Protocol

@@ -78,6 +78,7 @@ gpu = 1
 [[processors.pc2]]
 bin = "/usr/bin/damocles-worker"
 args = ["processor", "pc2"]
+protocol = "stream"
 envs = {{ CUDA_VISIBLE_DEVICES = "0" }}
 inherit_envs = false
 numa_preferred = 0
@@ -85,6 +86,7 @@ cgroup.group_name = "pc2"
 cgroup.cpuset = "0-7"
 concurrent = 1
 locks = ["gpu"]
+weight = 2
 auto_restart = false
 stable_wait = "10s"
 [[processors.pc2]]

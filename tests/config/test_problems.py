@@ -75,14 +75,17 @@ def test_unreadable_toml(tmp_path: Path) -> None:
     """What is no TOML is refused with the line."""
     file = tmp_path / "worker.toml"
     file.write_text("[worker]\nname = \n")
-    assert "at line 2" in the_problem(file).right
+    problem = the_problem(file)
+    assert problem.line == 2
+    assert "is not valid TOML: Invalid value (column 8)" in problem.right
 
 
 def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     """Bytes that are no UTF-8 are refused with their place."""
     file = tmp_path / "worker.toml"
     file.write_bytes(b"[worker]\nname = '\xff'\n")
-    assert "UTF-8 text at byte 17" in the_problem(file).right
+    problem = the_problem(file)
+    assert (problem.line, problem.right) == (2, "is not UTF-8 text at byte 17; save it as UTF-8")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -123,7 +126,7 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
 
 def test_no_location(write: Writer) -> None:
     """A thread needs a folder."""
-    assert str(the_problem(write(""))) == "sealing_thread[0].location: is needed; add it"
+    assert str(the_problem(write(""))) == "line 2: sealing_thread[0].location: is needed; add it"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +190,7 @@ def test_two_stores_of_one_name(write: Writer, tmp_path: Path) -> None:
 def test_half_a_pair_of_tls_files(write: Writer, tmp_path: Path) -> None:
     """A certificate needs its key."""
     file = write(f'location = "{tmp_path}"\n[temporal]\ntls_cert_file = "{tmp_path}/worker.toml"')
-    assert str(the_problem(file)) == "temporal.tls_key_file: is needed with tls_cert_file; add it"
+    assert str(the_problem(file)) == "line 4: temporal.tls_key_file: is needed with tls_cert_file; add it"
 
 
 def test_a_host_whose_name_is_no_name(write: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
