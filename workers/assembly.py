@@ -26,7 +26,7 @@ from activities.snapup import SnapUpActivities
 from activities.stages import Stages
 from activities.step import StepInterceptor
 from activities.storage import ConfirmationActivities, StorageActivities
-from sealing.config import Config
+from sealing.config import Config, HotFiles
 from sealing.jsonrpc.server import JsonRpcServer, application
 from sealing.manager.client import Manager
 from sealing.manager.worker import PATH
@@ -166,7 +166,7 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
         PieceActivities(stages, sources_of(config)),
     )
     left_overs = LeftOvers(client, manager, stages.stop, config.policy.terminated_grace)
-    allocation = AllocationActivities(client, manager, partial(plan_of, config), left_overs)
+    allocation = AllocationActivities(client, manager, partial(plan_of, config, HotFiles()), left_overs)
     return Worker(
         client,
         task_queue=config.worker.name,
@@ -205,9 +205,11 @@ def found_running(config: Config) -> list[tuple[str, Path]]:
     return [(stage, root / sector / stage) for root in roots for sector, stage in running_jobs(root)]
 
 
-def plan_of(config: Config, location: str) -> Plan:
-    """Return what the configuration says about the thread of ``location``."""
+def plan_of(config: Config, files: HotFiles, location: str) -> Plan:
+    """Return what the configuration says about the thread of ``location``, and its hot configuration there over it."""
     index = [str(thread.location) for thread in config.sealing_thread].index(location)
+    hot, note = files.of(Path(location))
+    config = config.heated(index, hot)
     sealing = config.sealing_of(index)
     return Plan(
         flow=config.sealing_thread[index].plan,
@@ -215,6 +217,7 @@ def plan_of(config: Config, location: str) -> Plan:
         seal_interval=sealing.seal_interval,
         allowed_miners=sealing.allowed_miners,
         allowed_proof_types=sealing.allowed_proof_types,
+        note=note,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from sealing.config.model import Config
 from sealing.config.parsing import parse
 from sealing.config.problems import ConfigError, Problem
-from sealing.config.threads import HotThread
+from sealing.config.threads import HotThread, Thread
 from sealing.config.validating import validated
 from sealing.stores.layout import HOT_CONFIG
 
@@ -45,11 +45,14 @@ def read(location: Path) -> Hot:
     return Hot(found.model, ignored=tuple(f"{file}: {source.unknown(finding)}" for finding in found.unknown))
 
 
+def thread_as_it_is(thread: Thread) -> Thread:
+    """Return a thread as the file in its location changes it now; a broken one changes nothing."""
+    return thread.heated(read(thread.location).thread)
+
+
 def as_it_is(config: Config) -> Config:
-    """Return a configuration as the files in its threads' locations change it now; a broken one changes nothing."""
-    for index, thread in enumerate(config.sealing_thread):
-        config = config.heated(index, read(thread.location).thread)
-    return config
+    """Return a configuration with each thread as it is now."""
+    return config.model_copy(update={"sealing_thread": tuple(map(thread_as_it_is, config.sealing_thread))})
 
 
 def _broken(file: Path, problems: tuple[Problem, ...]) -> str:
