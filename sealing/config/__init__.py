@@ -17,7 +17,7 @@ shown.py       what was understood, for people and programs
 page.py        docs/config.md
 """
 
-from sealing.config.fields import SIMULATED, STAGES
+from sealing.config.fields import OUR_PROGRAM, SIMULATED, STAGES
 from sealing.config.hot import HotFiles, as_it_is, thread_as_it_is
 from sealing.config.model import Config
 from sealing.config.ours import Policy, Temporal
@@ -28,6 +28,7 @@ from sealing.config.stores import Attached
 from sealing.config.threads import HotThread, Sealing, Thread
 
 __all__ = [
+    "OUR_PROGRAM",
     "SIMULATED",
     "STAGES",
     "Attached",

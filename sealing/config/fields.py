@@ -52,6 +52,9 @@ STAGES = (
 UNKNOWN_STAGE = "unknown_stage"
 """The kind of error for a stage's name that is none: like an unknown key it is told, and ignored."""
 
+OUR_PROGRAM = "seal-processor"
+"""The name of our own program of the stages."""
+
 SIMULATED = "simulated"
 """The program's name to type for the processor that computes nothing."""
 

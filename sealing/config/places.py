@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from sealing.config import hot
-from sealing.config.fields import SHARED_STAGES, SIMULATED, absolute, queue_name
+from sealing.config.fields import SHARED_STAGES, SIMULATED, STAGES, absolute, queue_name
+from sealing.config.keys import WITHOUT_EFFECT
 from sealing.config.model import NO_MANAGER
 from sealing.config.ours import Temporal
-from sealing.config.problems import Finding
+from sealing.config.problems import Finding, Key
 from sealing.config.scanned import Scan, scan
 from sealing.config.stores import Attached
 from sealing.stores import incumbent
 
+NO_PROGRAM = "is no program that this user can run; correct it"
+NO_FILE = "is no file that this user can read; correct the path"
 NO_THREAD = "add a [[sealing_thread]] with the location of its folder"
 
 
@@ -45,6 +48,7 @@ def check_places(raw: dict[str, Any]) -> list[Finding]:
 def look_around(raw: dict[str, Any]) -> list[Finding]:
     """Return what deserves a look in the folders of a parsed configuration, and keeps no worker from starting."""
     found = [Finding(("worker", "scan_persist_stores", at), pattern, why) for at, pattern, why in _scan(raw)[1]]
+    found += _unknown_locks(raw)
     for index, thread in _tables(raw, "sealing_thread"):
         folder = _path(thread.get("location"))
         if folder is None or folder_problem(folder, writable=False):
@@ -157,12 +161,38 @@ def _files(raw: dict[str, Any]) -> Iterator[Finding]:
     temporal, processors = _table(raw, "temporal"), _table(raw, "processors")
     for name in Temporal.model_fields:
         path = _path(temporal.get(name)) if name.endswith("_file") else None
-        if path and not (os.path.isfile(path) and os.access(path, os.R_OK)):  # noqa: PTH113 - a path too long is none
-            yield Finding(("temporal", name), temporal[name], "is no file that this user can read; correct the path")
+        if path and not _is_readable(path):
+            yield Finding(("temporal", name), temporal[name], NO_FILE)
     program = processors.get("program")
     if isinstance(program, str) and program not in {"", SIMULATED} and not _is_program(program):
-        right = "is no program that this user can run; correct it, or remove the key and run: make setup"
-        yield Finding(("processors", "program"), program, right)
+        yield Finding(("processors", "program"), program, f"{NO_PROGRAM}, or remove the key and run: make setup")
+    for key, processor in _processors(processors):
+        if isinstance(program := processor.get("bin"), str) and not _is_program(program):
+            yield Finding((*key, "bin"), program, NO_PROGRAM)
+    for size, tree in _table(processors, "static_tree_d").items():
+        if (path := _path(tree)) and not _is_readable(path):
+            yield Finding(("processors", "static_tree_d", size), tree, NO_FILE)
+
+
+def _processors(processors: dict[str, Any]) -> Iterator[tuple[Key, dict[str, Any]]]:
+    """Yield the programs of the stages that are run, with their keys."""
+    for stage in STAGES:
+        if f"processors.{stage}" not in WITHOUT_EFFECT:
+            yield from ((("processors", stage, index), processor) for index, processor in _tables(processors, stage))
+
+
+def _unknown_locks(raw: dict[str, Any]) -> Iterator[Finding]:
+    processors = _table(raw, "processors")
+    known = _table(processors, "ext_locks")
+    for key, processor in _processors(processors):
+        locks = processor.get("locks")
+        for index, lock in enumerate(locks if isinstance(locks, list) else []):
+            if isinstance(lock, str) and lock not in known:
+                yield Finding((*key, "locks", index), lock, "is no lock of processors.ext_locks: nothing waits for it")
+
+
+def _is_readable(path: Path) -> bool:
+    return os.path.isfile(path) and os.access(path, os.R_OK)  # noqa: PTH113 - this one never raises
 
 
 def _is_program(name: str) -> bool:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sealing.config.fields import OURS, Count, CountOrNone, DefaultWords, Duration, FilePath, SizeName, StageName
+from sealing.config.fields import (
+    OUR_PROGRAM,
+    OURS,
+    Count,
+    CountOrNone,
+    DefaultWords,
+    Duration,
+    FilePath,
+    SizeName,
+    StageName,
+)
 from sealing.config.tables import Table
 
 
@@ -58,6 +69,16 @@ class Processor(Table):
     """Whether it is started again when it has died."""
     stable_wait: Duration = timedelta(seconds=5)
     """How long after its start it must have said that it is ready."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is our own program, by its name."""
+        return self.bin is None or PurePath(self.bin).name == OUR_PROGRAM
+
+    @property
+    def spoken(self) -> Literal["job", "stream"]:
+        """How it is given its tasks."""
+        return self.protocol or ("job" if self.is_ours else "stream")
 
 
 class Processors(Table):

@@ -19,9 +19,10 @@ About = TypeVar("About", Problem, Note)
 
 @dataclass(frozen=True)
 class Reading:
-    """What a file says: a configuration, or what is wrong with it; and what deserves a look either way."""
+    """What a file says: a configuration, what is wrong, and what deserves a look."""
 
     config: Config | None
+    """None where a value is wrong; it is there where only what the file names is, such as a folder."""
     problems: tuple[Problem, ...]
     notes: tuple[Note, ...]
 
@@ -56,10 +57,13 @@ def read(path: str | Path, *, places: bool = True, strict: bool = False) -> Read
             *map(source.note, look_around(found.raw) if places else ()),
         ]
     )
-    if problems or found.model is None:
-        return Reading(None, _in_order(problems), notes)
-    values = {name: getattr(found.model, name) for name in Contents.model_fields}
-    return Reading(Config.model_construct(**values, file=file, notes=notes), (), notes)
+    config = None if found.model is None else _config(found.model, file, notes)
+    return Reading(config, _in_order(problems), notes)
+
+
+def _config(contents: Contents, file: Path, notes: tuple[Note, ...]) -> Config:
+    values = {name: getattr(contents, name) for name in Contents.model_fields}
+    return Config.model_construct(**values, file=file, notes=notes)
 
 
 def _in_order(found: Sequence[About]) -> tuple[About, ...]:

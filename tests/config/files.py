@@ -76,7 +76,7 @@ gpu = 1
 [processors.static_tree_d]
 32GiB = "{root}/tree-d"
 [[processors.pc2]]
-bin = "/usr/bin/damocles-worker"
+bin = "{root}/seal-processor"
 args = ["processor", "pc2"]
 protocol = "stream"
 envs = {{ CUDA_VISIBLE_DEVICES = "0" }}
@@ -111,7 +111,7 @@ def everything(root: Path) -> Path:
     """Write a file that sets every key, with the folders and files that it names, and return its path."""
     for folder in ("one", "two", "store", "archive"):
         (root / folder).mkdir()
-    for file in ("key", "ca.pem", "cert.pem", "key.pem", "seal-processor"):
+    for file in ("key", "ca.pem", "cert.pem", "key.pem", "seal-processor", "tree-d"):
         (root / file).touch(mode=0o700)
     path = root / "everything.toml"
     path.write_text(EVERYTHING.format(root=root))
