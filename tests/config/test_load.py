@@ -119,6 +119,23 @@ def test_an_unknown_key_is_a_warning(write: Writer, tmp_path: Path, extra: str, 
     assert str(note) == f"line {note.line}: {warning}"
 
 
+def test_a_lock_that_nobody_has_is_noted(write: Writer, tmp_path: Path) -> None:
+    """A name in ``locks`` that ``ext_locks`` has not keeps nothing apart, as with the other worker."""
+    text = f'location = "{tmp_path}"\n[processors.ext_locks]\ngpu = 1\n[[processors.c2]]\nlocks = ["gpu", "gpu2"]'
+    (note,) = load(write(text)).notes
+    assert str(note) == "line 7: processors.c2[0].locks[1]: is no lock of processors.ext_locks: nothing waits for it"
+
+
+@pytest.mark.parametrize("size", ["32GiB", "32 GiB", "34359738368"])
+def test_a_sector_size_in_any_spelling(write: Writer, tmp_path: Path, size: str) -> None:
+    """Sizes are read as the other worker reads them."""
+    (tmp_path / "tree").touch()
+    text = f'sealing.allowed_sizes = ["{size}"]\n[processors.static_tree_d]\n"{size}" = "{tmp_path}/tree"'
+    config = load(write(f'location = "{tmp_path}"\n{text}'))
+    assert config.sealing_of(0).allowed_sizes == ("32GiB",)
+    assert config.processors.static_tree_d == {"32GiB": tmp_path / "tree"}
+
+
 def test_secrets_are_not_printed(tmp_path: Path) -> None:
     """A configuration in a log shows neither tokens nor headers."""
     config: Config = load(everything(tmp_path))
