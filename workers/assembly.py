@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
@@ -26,7 +27,7 @@ from activities.snapup import SnapUpActivities
 from activities.stages import Stages
 from activities.step import StepInterceptor
 from activities.storage import ConfirmationActivities, StorageActivities
-from sealing.config import Config
+from sealing.config import Config, HotFiles
 from sealing.jsonrpc.server import JsonRpcServer, application
 from sealing.manager.client import Manager
 from sealing.manager.worker import PATH
@@ -87,7 +88,7 @@ async def serving(config: Config, client: Client) -> AsyncIterator[None]:
     admission.adopt(found_running(config, programs))
     limits = {str(stage): limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
     stages = Stages(programs.of, admission, limits)
-    rpc = config.sector_manager.rpc_client
+    rpc = config.manager.rpc_client
     async with (
         Manager(rpc.addr, headers=rpc.headers) as manager,
         fleet_worker(client, config.temporal.task_queue, manager),
@@ -157,8 +158,9 @@ def sandbox() -> SandboxedWorkflowRunner:
 
 def machine_worker(config: Config, client: Client, manager: Manager, stages: Stages, programs: Programs) -> Worker:
     """Return the worker for all that needs this machine's files."""
-    stores = {store.name: store.location for store in config.attached if not store.readonly}
-    attached = {store.name: store.location for store in config.attached}
+    known = config.stores()
+    stores = {store.name: store.location for store in known if not store.readonly}
+    attached = {store.name: store.location for store in known}
     proving, snapup, storage, pieces = (
         ProvingActivities(stages, programs.parameters_ready),
         SnapUpActivities(stages, attached, programs.update_parameters_ready),
@@ -166,7 +168,7 @@ def machine_worker(config: Config, client: Client, manager: Manager, stages: Sta
         PieceActivities(stages, sources_of(config)),
     )
     left_overs = LeftOvers(client, manager, stages.stop, config.policy.terminated_grace)
-    allocation = AllocationActivities(client, manager, partial(plan_of, config), left_overs)
+    allocation = AllocationActivities(client, manager, partial(plan_of, config, HotFiles()), left_overs)
     return Worker(
         client,
         task_queue=config.worker.name,
@@ -195,8 +197,8 @@ def machine_worker(config: Config, client: Client, manager: Manager, stages: Sta
 
 def sources_of(config: Config) -> PieceSources:
     """Return where the data of pieces comes from."""
-    manager = config.sector_manager
-    return PieceSources(config.worker.pieces_folders, PieceStore(manager.url, manager.piece_token))
+    manager = config.manager
+    return PieceSources(config.worker.local_pieces_dirs, PieceStore(manager.url, manager.piece_token))
 
 
 def found_running(config: Config, programs: Programs) -> list[Running]:
@@ -213,9 +215,11 @@ def _as_found(files: JobFolder, programs: Programs) -> Running:
     return Running(stage, files.path, known.get(name, next(iter(known.values()))), started)
 
 
-def plan_of(config: Config, location: str) -> Plan:
-    """Return what the configuration says about the thread of ``location``."""
+def plan_of(config: Config, files: HotFiles, location: str) -> Plan:
+    """Return what the configuration says about the thread of ``location``, and its hot configuration there over it."""
     index = [str(thread.location) for thread in config.sealing_thread].index(location)
+    hot, note = files.of(Path(location))
+    config = config.heated(index, hot)
     sealing = config.sealing_of(index)
     return Plan(
         flow=config.sealing_thread[index].plan,
@@ -223,6 +227,7 @@ def plan_of(config: Config, location: str) -> Plan:
         seal_interval=sealing.seal_interval,
         allowed_miners=sealing.allowed_miners,
         allowed_proof_types=sealing.allowed_proof_types,
+        note=note,
     )
 
 

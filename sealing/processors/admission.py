@@ -62,11 +62,11 @@ class StageUse:
 
 @dataclass(frozen=True)
 class LockUse:
-    """A lock: how many hold it, of how many that may."""
+    """A lock: how many hold it, of how many that may (None: any number)."""
 
     lock: str
     used: int
-    total: int
+    total: int | None
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,8 @@ class Admission:
         self.board = Board(
             tuple(StageUse(stage, turns.used(stage), limits.concurrent.get(stage)) for stage in stages),
             tuple(
-                LockUse(lock, len(turns.holding(lock)), limits.holders(lock)) for lock in sorted({*limits.locks, *held})
+                LockUse(lock, len(turns.holding(lock)), limits.locks.get(lock))
+                for lock in sorted({*limits.locks, *held})
             ),
             _shown(waiting),
         )

@@ -33,9 +33,9 @@ class Limits:
     staggered: Mapping[str, float] = field(default_factory=dict)
     locks: Mapping[str, int] = field(default_factory=dict)
 
-    def holders(self, lock: str) -> int:
-        """Return how many may hold a lock; one that nothing is said about is for one."""
-        return self.locks.get(lock, 1)
+    def is_full(self, lock: str, held: int) -> bool:
+        """Tell whether a lock takes no more holders; one that nothing is said about takes any number."""
+        return lock in self.locks and held >= self.locks[lock]
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class Turns:
         return sorted(found, key=lambda each: self._at[each.name])
 
     def _is_taken(self, lock: str) -> bool:
-        return self._held[lock] >= self.limits.holders(lock)
+        return self.limits.is_full(lock, self._held[lock])
 
     def _no_lock(self, processor: Processor) -> Reason:
         for lock in sorted(processor.locks):

@@ -127,7 +127,8 @@ class Machine(RuleBasedStateMachine):
             used = sum(given.name == processor.name for _, given in running)
             assert processor.concurrent is None or used <= processor.concurrent
         for lock in LOCKS:
-            assert sum(lock in given.locks for _, given in running) <= self.limits.holders(lock)
+            used = sum(lock in given.locks for _, given in running)
+            assert used <= self.limits.locks.get(lock, used)
 
     @invariant()
     def who_is_inside_is_counted(self) -> None:

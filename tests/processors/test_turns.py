@@ -107,13 +107,13 @@ def test_a_lock_is_shared_by_stages() -> None:
 
 
 def test_a_lock_may_have_several_holders() -> None:
-    """A lock of two lets two in; one that the configuration does not know is for one."""
+    """A lock of two lets two in; one of which the configuration does not say how many lets all in."""
     machine = Machine(Limits(locks={"gpu": 2}))
     for number in range(3):
         machine.come(number, "c2", GPU)
     for number in (5, 6):
         machine.come(number, "pc2", (processor("other", "unknown"),))
-    assert machine.let_in() == [0, 1, 5]
+    assert machine.let_in() == [0, 1, 5, 6]
 
 
 def test_several_locks_are_taken_at_once_or_not_at_all() -> None:

@@ -7,7 +7,7 @@ import contextlib
 from functools import partial
 from pathlib import Path
 
-from sealing.config import Config, ConfigError, Processors, Temporal, load
+from sealing.config import Config, ConfigError, Processors, Temporal, as_it_is, load
 from sealing.flow.sealer import SEALER
 from sealing.flow.snapup import SNAPUP
 from sealing.processors.parameters import POREP, UPDATE
@@ -26,7 +26,7 @@ async def examine(file: Path | None) -> list[Finding]:
     first = Check("configuration", partial(_configuration, file))
     if config is None:
         return await run_all([first, Check("all else", _unread), Check("open files", machine.open_files)])
-    return await run_all([first, *_of(config)])
+    return await run_all([first, *await asyncio.to_thread(_of, config)])
 
 
 async def _tables(file: Path) -> Config | None:
@@ -49,13 +49,14 @@ def _without_file() -> list[Check]:
 
 
 def _of(config: Config) -> list[Check]:
+    config = as_it_is(config)
     sizes = _sizes(config)
     needed = max((space_needed(SECTOR_SIZES[size]) for size in sizes), default=0)
-    told = [f"{config.sector_manager.url}/", *manager.told_by_temporal(config.temporal)]
+    told = [*([f"{config.manager.url}/"] if config.sector_manager else []), *manager.told_by_temporal(config.temporal)]
     return [
         *Server(config.temporal).checks(),
-        Check("manager", partial(manager.manager, config)),
-        *(Check(f"store {store.name}", partial(machine.store, store, needed)) for store in config.attached),
+        *([Check("manager", partial(manager.manager, config))] if config.sector_manager else []),
+        *(Check(f"store {store.name}", partial(machine.store, store, needed)) for store in config.stores()),
         *(
             Check(f"thread {index}", partial(machine.location, thread.location))
             for index, thread in enumerate(config.sealing_thread)
@@ -73,10 +74,12 @@ def _sizes(config: Config) -> tuple[str, ...]:
 
 
 def _kinds(config: Config) -> tuple[str, ...]:
-    """Return the kinds of proof parameters that the threads' plans need."""
+    """Return the kinds of proof parameters that the threads' plans, or a machine that proves for others, need."""
     plans = {thread.plan for thread in config.sealing_thread}
-    kinds = {SEALER.name: POREP, SNAPUP.name: UPDATE}
-    return tuple(kind for plan, kind in kinds.items() if plan in plans)
+    kinds = {POREP: (SEALER.name, "c2"), UPDATE: (SNAPUP.name, "snap_prove")}
+    return tuple(
+        kind for kind, (plan, stage) in kinds.items() if plan in plans or (not plans and config.processors.of(stage))
+    )
 
 
 async def _configuration(file: Path) -> Answer:
