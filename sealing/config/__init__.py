@@ -18,7 +18,7 @@ page.py        docs/config.md
 """
 
 from sealing.config.fields import OUR_PROGRAM, SIMULATED, STAGES
-from sealing.config.hot import HotFiles, as_it_is, thread_as_it_is
+from sealing.config.hot import HotFiles, as_it_is
 from sealing.config.model import Config
 from sealing.config.ours import Policy, Temporal
 from sealing.config.problems import ConfigError, Note, Problem
@@ -49,5 +49,4 @@ __all__ = [
     "as_it_is",
     "load",
     "read",
-    "thread_as_it_is",
 ]

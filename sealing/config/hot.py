@@ -12,7 +12,7 @@ from pathlib import Path
 from sealing.config.model import Config
 from sealing.config.parsing import parse
 from sealing.config.problems import ConfigError, Problem
-from sealing.config.threads import HotThread, Thread
+from sealing.config.threads import HotThread
 from sealing.config.validating import validated
 from sealing.stores.layout import HOT_CONFIG
 
@@ -34,6 +34,8 @@ def read(location: Path) -> Hot:
     try:
         if not file.exists():
             return Hot()
+        if not file.is_file():
+            return Hot(broken=f"the hot configuration {file} is no file; write one, or remove it")
         source = parse(file)
     except OSError as error:
         return Hot(broken=f"the hot configuration {file} cannot be read ({error.strerror})")
@@ -45,14 +47,14 @@ def read(location: Path) -> Hot:
     return Hot(found.model, ignored=tuple(f"{file}: {source.unknown(finding)}" for finding in found.unknown))
 
 
-def thread_as_it_is(thread: Thread) -> Thread:
-    """Return a thread as the file in its location changes it now; a broken one changes nothing."""
-    return thread.heated(read(thread.location).thread)
-
-
 def as_it_is(config: Config) -> Config:
-    """Return a configuration with each thread as it is now."""
-    return config.model_copy(update={"sealing_thread": tuple(map(thread_as_it_is, config.sealing_thread))})
+    """Return a configuration with each thread as the file in its location changes it now; a broken one changes nothing.
+
+    It reads the locations, and hangs where one of them does.
+    """
+    for index, thread in enumerate(config.sealing_thread):
+        config = config.heated(index, read(thread.location).thread)
+    return config
 
 
 def _broken(file: Path, problems: tuple[Problem, ...]) -> str:

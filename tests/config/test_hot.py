@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,6 @@ def test_what_has_no_place_in_it(write: Writer, tmp_path: Path, text: str) -> No
 
 
 def test_one_that_cannot_be_read(tmp_path: Path) -> None:
-    """A folder of that name is broken too."""
-    (tmp_path / "config.toml").mkdir()
-    assert "cannot be read: Is a directory" in HotFiles().of(tmp_path)[1]
+    """What is no file is broken too, and nobody waits for somebody to write into it."""
+    os.mkfifo(tmp_path / "config.toml")
+    assert "config.toml is no file; write one, or remove it" in HotFiles().of(tmp_path)[1]

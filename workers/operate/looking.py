@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError, RPCStatusCode
 
-from sealing.config import Config, thread_as_it_is
+from sealing.config import Config
 from sealing.flow.registry import LATEST
 from sealing.sector import Summary, task_id, thread_id
 from sealing.values import Frozen, SectorId
@@ -157,7 +157,7 @@ async def threads(client: Client, config: Config) -> list[ThreadView]:
 
 async def thread(client: Client, config: Config, index: int) -> ThreadView:
     """Return one thread. What cannot be asked is missing in it, and ``problem`` says why."""
-    configured = await asyncio.to_thread(thread_as_it_is, config.sealing_thread[index])
+    configured = config.sealing_thread[index]
     view = ThreadView(
         index=index,
         location=str(configured.location),
