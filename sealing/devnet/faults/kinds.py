@@ -37,8 +37,9 @@ def _sector(text: str) -> str:
 def _method(text: str) -> str:
     name = text if text.startswith(PREFIX) else PREFIX + text
     if name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(METHODS)}"
+        known = [method.removeprefix(PREFIX) for method in METHODS]
+        near = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
         msg = f"the manager has no method {text[:80]!r}: {hint}"
         raise ValueError(msg)
     return name
