@@ -33,6 +33,8 @@ from sealing.values import Submission, Ticket
 
 BAD_PROOF = ("invalid proof", "verify seal:")
 """How it begins the description of a rejection for the proof itself, which nothing here cures by itself."""
+NEW_SEED = "; if a reorganisation took the pre-commit back, resume to PersistanceSubmitted for its new seed"
+"""What is said of a proof that is refused: it was verified here, so it proves the sector for a seed that is no more."""
 ON_CHAIN = (OnChain.Pending, OnChain.Packed, OnChain.Landed)
 
 
@@ -128,7 +130,7 @@ class ChainActivities:
         proof = known(sector.proof, "proof")
         content = _digest(proof)
         reset = _reset(content, sector.round, sector.proof_sent, sector.proof_failed)
-        _accepted(await self.manager.submit_proof(sector.id, proof, reset=reset), "SubmitProof")
+        _accepted(await self.manager.submit_proof(sector.id, proof, reset=reset), "SubmitProof", NEW_SEED)
         return SubmitProof(proof_sent=Submission(digest=content, round=sector.round))
 
     @activity.defn
@@ -181,7 +183,8 @@ def _is_expired(answer: Submitted) -> bool:
     return answer.res is SubmitRes.Rejected and answer.desc.startswith(TICKET_EXPIRED)
 
 
-def _accepted(answer: Submitted, method: str) -> None:
+def _accepted(answer: Submitted, method: str, cure: str = "") -> None:
+    """Return where a submission was taken. Else raise; ``cure`` is what to do about a proof that is refused."""
     why = f"{method}: {answer.res.name}: {answer.desc or 'no reason given'}"
     match answer.res:
         case SubmitRes.Accepted | SubmitRes.DuplicateSubmit:
@@ -189,7 +192,9 @@ def _accepted(answer: Submitted, method: str) -> None:
         case SubmitRes.MismatchedSubmission | SubmitRes.FilesMissed:
             raise Permanent(why)
         case SubmitRes.Rejected:
-            raise (Permanent if answer.desc.startswith(BAD_PROOF) else Abort)(why)
+            if answer.desc.startswith(BAD_PROOF):
+                raise Permanent(why + cure)
+            raise Abort(why)
 
 
 def _landed(polled: Polled, what: str, settings: Settings) -> bool:
