@@ -236,7 +236,11 @@ class Observer:
     def _messages(self, link: sqlite3.Connection, sector: SectorId) -> list[MessageRecord]:
         genesis, pace = _pace(link)
         head = self._head(link)
-        rows = link.execute("SELECT * FROM messages WHERE sector = ? ORDER BY number", (str(sector),))
+        rows = link.execute(
+            "SELECT kind, content, sent_at, sent_epoch, packed_epoch, landed_epoch, seed_epoch, replaced_at, failed"
+            " FROM messages WHERE sector = ? ORDER BY number",
+            (str(sector),),
+        )
         return [_message(row, head, genesis, pace) for row in rows]
 
 

@@ -20,6 +20,7 @@ from sealing.devnet.faults.kinds import FAULT, Fault
 from sealing.failures import Level
 from sealing.flow.state import State
 from sealing.values import SectorId
+from tests.operate.command import sealflow
 from tests.workflows.test_snapup import upgradable
 from tests.world.plant import Plant, plant, working
 from tests.world.stage import together
@@ -314,7 +315,8 @@ async def test_a_precommit_taken_back_after_its_seed_needs_an_operator(temporal:
         assert "invalid proof" in status.failure.text
         assert "resume to PersistanceSubmitted for its new seed" in status.failure.text
         assert record(built, number).state == "used up"
-        await built.sector().signal("resume", "PersistanceSubmitted")
+        resumed = await sealflow(built, "sector", "resume", str(built.id()), "--state", "PersistanceSubmitted")
+        assert resumed.status == 0, resumed.err
         summary = await built.finished()
         assert [stay.state for stay in summary.stays].count(State.SeedAssigned) == 2
         assert contents(built, built.id()) == {"precommit": 1, "proof": 1}

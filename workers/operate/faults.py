@@ -51,7 +51,7 @@ UNTIL = click.option("--until-cleared", is_flag=True, help="It happens until it 
 DESC = click.option("--desc", default=kinds.ORDERED, show_default=True, help="The description in the answer.")
 
 
-@add.command("outcome")
+@add.command("outcome", short_help="Polls of a message answer STATE.")
 @click.argument("message", type=_words(Outcome, "message"))
 @click.argument("state", type=_words(Outcome, "state"))
 @_options(SECTOR, TIMES, UNTIL, DESC)
@@ -63,7 +63,7 @@ def outcome_command(file: Path, message: str, state: str, **given: Any) -> None:
     _order(file, {"kind": "outcome", "message": message, "state": state}, **given)
 
 
-@add.command("answer")
+@add.command("answer", short_help="Submissions of a message are answered RES.")
 @click.argument("message", type=_words(Answer, "message"))
 @click.argument("res", type=_words(Answer, "res"))
 @_options(SECTOR, TIMES, UNTIL, DESC)
@@ -76,7 +76,7 @@ def answer_command(file: Path, message: str, res: str, **given: Any) -> None:  #
     _order(file, {"kind": "answer", "message": message, "res": res}, **given)
 
 
-@add.command("lost")
+@add.command("lost", short_help="Calls of METHOD are carried out, and not answered.")
 @click.argument("method")
 @_options(TIMES, UNTIL)
 def lost_command(file: Path, method: str, **given: Any) -> None:  # noqa: ANN401
@@ -84,7 +84,7 @@ def lost_command(file: Path, method: str, **given: Any) -> None:  # noqa: ANN401
     _order(file, {"kind": "lost", "method": method}, **given)
 
 
-@add.command("slow")
+@add.command("slow", short_help="Calls take SECONDS longer.")
 @click.argument("seconds", type=float)
 @click.option("--method", help="Only calls of this method, such as AssignTicket.")
 @_options(TIMES, UNTIL)
@@ -93,7 +93,7 @@ def slow_command(file: Path, seconds: float, method: str | None, **given: Any) -
     _order(file, {"kind": "slow", "seconds": seconds, "method": method}, **given)
 
 
-@add.command("down")
+@add.command("down", short_help="Nobody is answered for SECONDS.")
 @click.argument("seconds", type=float)
 @click.pass_obj
 def down_command(file: Path, seconds: float) -> None:
@@ -101,7 +101,7 @@ def down_command(file: Path, seconds: float) -> None:
     _order(file, {"kind": "down", "seconds": seconds}, times=None)
 
 
-@add.command("reorg")
+@add.command("reorg", short_help="A message that landed is pending again.")
 @click.argument("message", type=_words(Reorg, "message"))
 @_options(SECTOR, TIMES)
 def reorg_command(file: Path, message: str, **given: Any) -> None:  # noqa: ANN401
