@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from sealing.failures import Abort, LookFirst, Permanent, Temporary, Wait
+from sealing.failures import TICKET_EXPIRED, Abort, LookFirst, Permanent, Temporary, Wait
 from sealing.flow.events import (
     AssignSeed,
     AssignTicket,
@@ -28,13 +28,13 @@ from sealing.flow.events import (
 from sealing.manager.client import Manager
 from sealing.manager.wire import OnChain, Polled, SubmitRes, Submitted
 from sealing.processors.inputs import known
-from sealing.sector import Sector, Settings, Task
+from sealing.sector import Sector, Settings, Task, ticket_ends
 from sealing.values import Submission, Ticket
 
-EXPIRED = "ticket expired"
-"""How the manager begins the description of a rejection that a new ticket cures."""
 BAD_PROOF = ("invalid proof", "verify seal:")
 """How it begins the description of a rejection for the proof itself, which nothing here cures by itself."""
+NEW_SEED = "; if a reorganisation took the pre-commit back, resume to PersistanceSubmitted for its new seed"
+"""What is said of a proof that is refused: it was verified here, so it proves the sector for a seed that is no more."""
 ON_CHAIN = (OnChain.Pending, OnChain.Packed, OnChain.Landed)
 
 
@@ -50,19 +50,12 @@ def expired(ticket: Ticket, settings: Settings, why: str) -> TicketExpired:
 
 
 def outlived(sector: Sector, settings: Settings) -> str | None:
-    """Return in words that the sector's ticket is too old to compute on, or None.
-
-    Its age is known from when it was drawn. A ticket that is in a pre-commit that was sent is never too old: only the
-    replica that it makes is the one on chain.
-    """
-    ticket, sent = known(sector.ticket, "ticket"), sector.precommit_sent
-    if sent is not None and sent.ticket_epoch == ticket.epoch:
+    """Return in words that the sector's ticket is too old to compute on, or None."""
+    ticket, ends, now = known(sector.ticket, "ticket"), ticket_ends(sector, settings), time.time()
+    if ends is None or now <= ends:
         return None
-    age = time.time() - ticket.drawn_at
     limit = settings.ticket_lifetime.total_seconds()
-    if not ticket.drawn_at or age <= limit:
-        return None
-    return f"ticket expired: drawn {age:.0f} s ago at epoch {ticket.epoch}, good for {limit:.0f} s"
+    return f"{TICKET_EXPIRED}: drawn {now - ticket.drawn_at:.0f} s ago at epoch {ticket.epoch}, good for {limit:.0f} s"
 
 
 @dataclass(frozen=True)
@@ -137,7 +130,7 @@ class ChainActivities:
         proof = known(sector.proof, "proof")
         content = _digest(proof)
         reset = _reset(content, sector.round, sector.proof_sent, sector.proof_failed)
-        _accepted(await self.manager.submit_proof(sector.id, proof, reset=reset), "SubmitProof")
+        _accepted(await self.manager.submit_proof(sector.id, proof, reset=reset), "SubmitProof", NEW_SEED)
         return SubmitProof(proof_sent=Submission(digest=content, round=sector.round))
 
     @activity.defn
@@ -187,10 +180,11 @@ def _reset(content: str, now: int, sent: Submission | None, failed: str | None) 
 
 
 def _is_expired(answer: Submitted) -> bool:
-    return answer.res is SubmitRes.Rejected and answer.desc.startswith(EXPIRED)
+    return answer.res is SubmitRes.Rejected and answer.desc.startswith(TICKET_EXPIRED)
 
 
-def _accepted(answer: Submitted, method: str) -> None:
+def _accepted(answer: Submitted, method: str, cure: str = "") -> None:
+    """Return where a submission was taken. Else raise; ``cure`` is what to do about a proof that is refused."""
     why = f"{method}: {answer.res.name}: {answer.desc or 'no reason given'}"
     match answer.res:
         case SubmitRes.Accepted | SubmitRes.DuplicateSubmit:
@@ -198,7 +192,9 @@ def _accepted(answer: Submitted, method: str) -> None:
         case SubmitRes.MismatchedSubmission | SubmitRes.FilesMissed:
             raise Permanent(why)
         case SubmitRes.Rejected:
-            raise (Permanent if answer.desc.startswith(BAD_PROOF) else Abort)(why)
+            if answer.desc.startswith(BAD_PROOF):
+                raise Permanent(why + cure)
+            raise Abort(why)
 
 
 def _landed(polled: Polled, what: str, settings: Settings) -> bool:

@@ -19,6 +19,8 @@ from sealing.values import Frozen
 
 TEXT_LIMIT = 2000
 """Characters of a failure's text that are kept: it goes into history, search and reports."""
+TICKET_EXPIRED = "ticket expired"
+"""How every failure for an old ticket begins, the manager's rejections too: a new ticket cures it."""
 
 
 class Level(StrEnum):

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from sealing.failures import Failure
-from sealing.flow.events import AnyEvent, Event
+from sealing.failures import TICKET_EXPIRED, Failure
+from sealing.flow.events import AnyEvent, Event, TicketExpired
 from sealing.flow.state import State
 from sealing.flow.table import Flow
 from sealing.stores.layout import SectorFiles
@@ -95,6 +95,18 @@ class Settings(Frozen):
     disable_cc: bool = False
     max_deals: int | None = None
     min_deal_space: int | None = None
+
+
+def ticket_ends(sector: Sector, settings: Settings) -> float | None:
+    """Return until when the sector's ticket is worth computing on, in seconds since 1970; None: nothing ends.
+
+    That is so without a ticket, for one of which nobody knows when it was drawn, and once a pre-commit with it was
+    sent: then only the replica that it makes is the one on chain.
+    """
+    ticket, sent = sector.ticket, sector.precommit_sent
+    if ticket is None or not ticket.drawn_at or (sent is not None and sent.ticket_epoch == ticket.epoch):
+        return None
+    return ticket.drawn_at + settings.ticket_lifetime.total_seconds()
 
 
 class Task(Frozen):
@@ -216,6 +228,11 @@ class Stay(Frozen):
     """The event, or the command, that ended it."""
     failure: str = ""
     """The last failure in it, cut short."""
+
+    @property
+    def outlasted_ticket(self) -> bool:
+        """Whether the ticket expired in it, whatever the policy made of that."""
+        return self.left_by == TicketExpired.__name__ or self.failure.startswith(TICKET_EXPIRED)
 
 
 class Summary(Frozen):

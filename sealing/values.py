@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +21,9 @@ Base64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]*={0,2}$")]
 """Bytes of any length as standard base64."""
 
 
+_NAMED = re.compile(r"(?:s-)?(?:t0?)?([0-9]{1,20})-([0-9]{1,20})")
+
+
 class SectorId(Frozen):
     """A sector's identity on chain: the miner's actor id and the sector's number."""
 
@@ -29,6 +33,14 @@ class SectorId(Frozen):
     def __str__(self) -> str:
         """Return the name used for files and search, such as ``s-t01000-5``."""
         return f"s-t0{self.miner}-{self.number}"
+
+    @classmethod
+    def named(cls, text: str) -> Self | None:
+        """Return the sector that a person names, as s-t01000-5, t01000-5 or 1000-5; None for any other text."""
+        parts = _NAMED.fullmatch(text)
+        if parts is None or max(int(parts[1]), int(parts[2])) >= 1 << 64:
+            return None
+        return cls(miner=int(parts[1]), number=int(parts[2]))
 
 
 class Piece(Frozen):

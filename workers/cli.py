@@ -15,6 +15,7 @@ import click
 
 from workers.doctor.command import doctor
 from workers.operate import market, threads
+from workers.operate.faults import fault
 from workers.operate.running import FAILED, fail
 from workers.operate.sectors import sector
 from workers.setup.checking import config
@@ -77,7 +78,7 @@ cli.add_command(sector)
 @click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, help="Its JSON file.")
 @click.pass_context
 def devnet(context: click.Context, file: Path) -> None:
-    """Run the embedded manager and chain, for one machine; look at its books, and make deals."""
+    """Run the embedded manager and chain, for one machine; look at its books, make deals, and order faults."""
     context.obj = file
 
 
@@ -98,6 +99,7 @@ def run_devnet_command(file: Path) -> None:
 
 
 market.add_to(devnet)
+devnet.add_command(fault)
 
 
 @cli.command()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sealing.failures import Failure, bounded
+from sealing.failures import TICKET_EXPIRED, Failure, bounded
 from sealing.flow.registry import FLOWS
 from sealing.flow.state import State
-from sealing.sector import Memory, Outcome, Report, SectorInput, Stay, Summary, Task
+from sealing.sector import Memory, Outcome, Report, SectorInput, Stay, Summary, Task, ticket_ends
 from sealing.values import UNKNOWN, Submission
 from workflows.commands import Answer
 from workflows.orders import Standing
@@ -123,6 +123,7 @@ class Course:
 
     def status(self) -> Status:
         """Return all that an operator sees."""
+        ends = ticket_ends(self.sector, self.settings)
         return Status(
             flow=self.flow.name,
             state=self.state,
@@ -138,7 +139,13 @@ class Course:
             last_command=self.answer,
             resumable=self.standing().resumable(),
             stays=self.stays,
+            ticket_expires=None if ends is None else datetime.fromtimestamp(ends, UTC),
+            tickets_expired=self._tickets_expired(),
         )
+
+    def _tickets_expired(self) -> int:
+        here = self.failure is not None and self.failure.text.startswith(TICKET_EXPIRED)
+        return sum(stay.outlasted_ticket for stay in self.stays) + int(here)
 
     def report(self) -> Report:
         """Return what the manager is told."""

@@ -20,11 +20,20 @@ def render(status: Status) -> str:
         ("since", status.since.isoformat(timespec="seconds")),
         ("try", f"{status.tries} of {status.max_tries}" + _next_try(status)),
         ("machine", f"{sector.home.worker} {sector.home.location}"),
-        ("ticket", f"epoch {sector.ticket.epoch}" if sector.ticket else ""),
+        ("ticket", _ticket(status)),
+        ("tickets expired", str(status.tickets_expired or "")),
         ("comm_r", f"`{sector.comm_r}`" if sector.comm_r else ""),
         ("store", sector.persisted_in or ""),
     ]
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows if value)])
+
+
+def _ticket(status: Status) -> str:
+    """Return the ticket and when it expires: as a time of day, for the details stay as they are until the next step."""
+    if status.sector.ticket is None:
+        return ""
+    ends = status.ticket_expires
+    return f"epoch {status.sector.ticket.epoch}" + (f", expires {ends:%Y-%m-%d %H:%M} UTC" if ends else "")
 
 
 def _last_command(last: Answer) -> str:

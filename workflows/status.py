@@ -38,6 +38,10 @@ class Status(Frozen):
     """The states that a resume may name now."""
     stays: tuple[Stay, ...]
     """The stays in earlier states, the oldest first."""
+    ticket_expires: datetime | None = None
+    """Until when the ticket is worth computing on; None: there is none, or a pre-commit with it was sent."""
+    tickets_expired: int = 0
+    """How often a ticket expired so far, in the stays that are kept."""
 
     def stay_now(self) -> Stay:
         """Return the stay that has not ended yet."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sealing.devnet.config import DevnetConfig
+from sealing.failures import TICKET_EXPIRED
 from sealing.values import Hex32, Seed, Ticket
 
 Clock = Callable[[], float]
@@ -65,7 +66,7 @@ class Chain:
         """Return why the chain refuses a ticket now, or None."""
         head, lifetime = self.head(), self.config.ticket_lifetime
         if head - ticket.epoch > lifetime:
-            return f"ticket expired: ticket epoch {ticket.epoch}, head {head}, lifetime {lifetime}"
+            return f"{TICKET_EXPIRED}: ticket epoch {ticket.epoch}, head {head}, lifetime {lifetime}"
         if ticket.epoch > head:
             return f"wrong ticket: its epoch {ticket.epoch} is not reached, head {head}"
         if ticket.ticket != self.ticket_at(ticket.epoch):

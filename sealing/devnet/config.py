@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from sealing.addresses import is_loopback
+from sealing.devnet.faults.kinds import Fault
 from sealing.proofs import seal_proof
 from sealing.values import Frozen
 
@@ -46,6 +47,9 @@ class DevnetConfig(Frozen):
     """Epochs from a message's arrival to its landing."""
     seed_delay: Annotated[int, Field(ge=0)] = 150
     """Epochs from the pre-commit's landing to its seed."""
+
+    faults: tuple[Fault, ...] = ()
+    """What goes wrong on purpose, from the first start on: each once for the data folder, also over restarts."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

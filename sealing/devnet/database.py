@@ -64,6 +64,17 @@ CREATE TABLE upgrades (
 );
 CREATE UNIQUE INDEX one_upgrade_at_a_time ON upgrades (sector) WHERE ended IS NULL;
 """,
+    """
+ALTER TABLE messages ADD COLUMN failed TEXT;
+CREATE TABLE faults (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, fault TEXT NOT NULL, configured TEXT UNIQUE, ordered_at REAL NOT NULL,
+    times_left INTEGER, until REAL, cleared_at REAL
+);
+CREATE TABLE fault_uses (
+    fault INTEGER NOT NULL REFERENCES faults (number), at REAL NOT NULL, method TEXT NOT NULL, sector TEXT
+);
+CREATE INDEX uses_of_a_fault ON fault_uses (fault);
+""",
 )
 """What each version of the database adds to the one before."""
 

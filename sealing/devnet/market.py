@@ -73,8 +73,8 @@ def comm_d(laid: Iterable[Deal], sector_size: int) -> Hex32:
     return data_commitment(parts, sector_size).hex()
 
 
-def activate(tx: sqlite3.Connection, sector: str, epoch: int) -> None:
-    """Note the epoch at which a sector's deals are active."""
+def activate(tx: sqlite3.Connection, sector: str, epoch: int | None) -> None:
+    """Note the epoch at which a sector's deals are active; None: what should have proved them has failed."""
     tx.execute("UPDATE deals SET active_epoch = ? WHERE sector = ?", (epoch, sector))
 
 

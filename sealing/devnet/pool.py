@@ -27,13 +27,17 @@ class Message:
     packed_epoch: int
     landed_epoch: int
     seed_epoch: int | None
+    failed: str | None
+    """Why it failed on chain, where it did: it is there until it is sent again."""
 
     def landed(self, head: int) -> bool:
-        """Tell whether the message is on chain for good."""
-        return head >= self.landed_epoch
+        """Tell whether the message is on chain."""
+        return self.failed is None and head >= self.landed_epoch
 
     def polled(self, head: int) -> Polled:
         """Return where the message stands."""
+        if self.failed is not None:
+            return Polled(state=OnChain.Failed, desc=self.failed)
         if self.landed(head):
             return Polled(state=OnChain.Landed, desc=f"landed at epoch {self.landed_epoch}")
         if head >= self.packed_epoch:
@@ -44,7 +48,7 @@ class Message:
 def find(tx: sqlite3.Connection, sector: str, kind: Kind) -> Message | None:
     """Return the message that counts, or None."""
     row = tx.execute(
-        "SELECT number, content, packed_epoch, landed_epoch, seed_epoch FROM messages"
+        "SELECT number, content, packed_epoch, landed_epoch, seed_epoch, failed FROM messages"
         " WHERE sector = ? AND kind = ? AND replaced_at IS NULL",
         (sector, kind),
     ).fetchone()
@@ -60,8 +64,11 @@ def poll(tx: sqlite3.Connection, sector: str, kind: Kind, head: int) -> Polled:
 
 
 def collision(earlier: Message | None, content: str, head: int, *, reset: bool) -> Submitted | None:
-    """Return the answer where an earlier message stands in the way of a new one, or None."""
-    if earlier is None:
+    """Return the answer where an earlier message stands in the way of a new one, or None.
+
+    One that failed is replaced also by the same content, if ``reset`` says that it is sent again.
+    """
+    if earlier is None or (earlier.failed is not None and reset):
         return None
     if earlier.content == content:
         return Submitted(res=SubmitRes.DuplicateSubmit, desc="the same was sent before")
@@ -76,16 +83,36 @@ def collision(earlier: Message | None, content: str, head: int, *, reset: bool) 
 
 def send(tx: sqlite3.Connection, chain: Chain, sector: str, kind: Kind, content: str) -> Submitted:
     """Put a message into the pool, in the place of an earlier one."""
-    config, now, head = chain.config, chain.clock(), chain.head()
+    now, head = chain.clock(), chain.head()
     tx.execute(
         "UPDATE messages SET replaced_at = ? WHERE sector = ? AND kind = ? AND replaced_at IS NULL", (now, sector, kind)
     )
-    # An upgrade's answer is all that its worker ever asks for: what is accepted is on chain.
-    packed, landed = (head, head) if kind is Kind.SNAPUP else (head + config.packed_after, head + config.landed_after)
-    seed = landed + config.seed_delay if kind is Kind.PRECOMMIT else None
+    packed, landed, seed = _epochs(chain, kind)
     tx.execute(
         "INSERT INTO messages (sector, kind, content, sent_at, sent_epoch, packed_epoch, landed_epoch, seed_epoch)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (sector, kind, content, now, head, packed, landed, seed),
     )
     return Submitted(res=SubmitRes.Accepted)
+
+
+def _epochs(chain: Chain, kind: Kind) -> tuple[int, int, int | None]:
+    """Return when a message that comes into the pool now is packed, lands, and gives its seed, if it gives one."""
+    config, head = chain.config, chain.head()
+    if kind is Kind.SNAPUP:
+        return head, head, None  # its answer is all that a worker ever asks for: what is accepted is on chain
+    landed = head + config.landed_after
+    return head + config.packed_after, landed, landed + config.seed_delay if kind is Kind.PRECOMMIT else None
+
+
+def fail(tx: sqlite3.Connection, message: Message, why: str) -> None:
+    """Let a message have failed on chain."""
+    tx.execute("UPDATE messages SET failed = ? WHERE number = ?", (why, message.number))
+
+
+def take_back(tx: sqlite3.Connection, chain: Chain, message: Message, kind: Kind) -> None:
+    """Let a message that landed be pending again, as a reorganisation does: it lands later, and so comes its seed."""
+    tx.execute(
+        "UPDATE messages SET packed_epoch = ?, landed_epoch = ?, seed_epoch = ? WHERE number = ?",
+        (*_epochs(chain, kind), message.number),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import Literal
 from sealing.devnet import market, pool, sectors, upgrades
 from sealing.devnet.chain import Clock
 from sealing.devnet.database import BUSY_SECONDS, FILE, connect, transaction
+from sealing.devnet.faults import book
+from sealing.devnet.faults.book import FaultRecord
 from sealing.devnet.pool import Kind
 from sealing.failures import Failure, Level
 from sealing.jsonrpc.errors import RpcError
@@ -51,7 +54,7 @@ class ReportRecord(Frozen):
 
 
 class MessageRecord(Frozen):
-    """A message, also one that was replaced. ``landed_at`` and ``seed_at`` may lie in the future."""
+    """A message, also one that was replaced or failed. ``landed_at`` and ``seed_at`` may lie in the future."""
 
     kind: Kind
     state: OnChain
@@ -62,6 +65,15 @@ class MessageRecord(Frozen):
     seed_epoch: int | None
     seed_at: float | None
     replaced_at: float | None
+    failed: str | None
+    """Why it failed on chain, where it did."""
+    digest: Hex32
+    """The SHA-256 of its content."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it was neither replaced nor has failed."""
+        return self.replaced_at is None and self.failed is None
 
 
 class DealRecord(Frozen):
@@ -180,6 +192,11 @@ class Observer:
         with self._open() as link:
             return upgrades.replica(link, str(sector))
 
+    def faults(self) -> list[FaultRecord]:
+        """Return every fault that was ordered, the oldest first, with what it was used for."""
+        with self._open() as link:
+            return book.records(link, self._clock())
+
     def workers(self) -> list[WorkerRecord]:
         """Return the last sign of life of each worker, by name."""
         with self._open() as link:
@@ -190,7 +207,7 @@ class Observer:
         """Return when what happened on chain. Raises KeyError for a sector that was never handed out."""
         with self._open() as link:
             row = link.execute("SELECT proof_verified FROM sectors WHERE name = ?", (str(sector),)).fetchone()
-            messages = {found.kind: found for found in self._messages(link, sector) if found.replaced_at is None}
+            messages = {found.kind: found for found in self._messages(link, sector) if found.is_good}
         if row is None:
             raise KeyError(str(sector))
         precommit, proof, now = messages.get(Kind.PRECOMMIT), messages.get(Kind.PROOF), self._clock()
@@ -219,7 +236,11 @@ class Observer:
     def _messages(self, link: sqlite3.Connection, sector: SectorId) -> list[MessageRecord]:
         genesis, pace = _pace(link)
         head = self._head(link)
-        rows = link.execute("SELECT * FROM messages WHERE sector = ? ORDER BY number", (str(sector),))
+        rows = link.execute(
+            "SELECT kind, content, sent_at, sent_epoch, packed_epoch, landed_epoch, seed_epoch, replaced_at, failed"
+            " FROM messages WHERE sector = ? ORDER BY number",
+            (str(sector),),
+        )
         return [_message(row, head, genesis, pace) for row in rows]
 
 
@@ -247,6 +268,8 @@ def _message(row: sqlite3.Row, head: int, genesis: float, pace: float) -> Messag
     landed, seed = row["landed_epoch"], row["seed_epoch"]
     if row["replaced_at"] is not None:
         state = OnChain.NotFound
+    elif row["failed"] is not None:
+        state = OnChain.Failed
     elif head >= landed:
         state = OnChain.Landed
     else:
@@ -261,6 +284,8 @@ def _message(row: sqlite3.Row, head: int, genesis: float, pace: float) -> Messag
         seed_epoch=seed,
         seed_at=None if seed is None else genesis + seed * pace,
         replaced_at=row["replaced_at"],
+        failed=row["failed"],
+        digest=hashlib.sha256(row["content"].encode()).hexdigest(),
     )
 
 

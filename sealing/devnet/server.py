@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Self
 
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from sealing.addresses import RPC_PATH
 from sealing.devnet.chain import Chain, Clock
 from sealing.devnet.config import DevnetConfig
 from sealing.devnet.database import Database, connect, open_chain
+from sealing.devnet.faults import book
+from sealing.devnet.faults.surround import Surround
 from sealing.devnet.manager import DevnetManager
 from sealing.devnet.piecestore import PieceStore, piece_route
 from sealing.devnet.stores import Stores
 from sealing.devnet.verifier import Verifier
-from sealing.jsonrpc.dispatch import Handlers
 from sealing.jsonrpc.server import JsonRpcServer, application
 
 log = logging.getLogger(__name__)
@@ -51,10 +53,7 @@ class DevnetServer:
         sqlite3.DatabaseError for a broken database, each with what to do.
         """
         async with contextlib.AsyncExitStack() as resources:
-            handlers = self._open(resources)
-            service = JsonRpcServer(
-                application(handlers, RPC_PATH, self.config.token, self._pieces()), self.config.host, self.config.port
-            )
+            service = JsonRpcServer(await self._open(resources), self.config.host, self.config.port)
             self.address = (await resources.enter_async_context(service)).address
             self._resources = resources.pop_all()
         log.info("embedded manager ready at %s, head %d", self.address, self.chain.head())
@@ -68,7 +67,7 @@ class DevnetServer:
     def _pieces(self) -> Route:
         return piece_route(PieceStore(self.config.data), self.config.token)
 
-    def _open(self, resources: contextlib.AsyncExitStack) -> Handlers:
+    async def _open(self, resources: contextlib.AsyncExitStack) -> ASGIApp:
         stores = Stores(self.config.stores)
         self.config.data.mkdir(parents=True, exist_ok=True)
         resources.enter_context(_held(self.config.data))
@@ -76,7 +75,10 @@ class DevnetServer:
         database = Database(link)
         resources.callback(database.close)
         self.chain = open_chain(link, self.config, self._clock)
-        return DevnetManager(self.chain, database, stores, self._verifier).handlers()
+        await database.run(lambda tx: book.configure(tx, self.config.faults, self.chain.clock()))
+        surround = Surround(self.chain, database)
+        handlers = surround.handlers(DevnetManager(self.chain, database, stores, self._verifier).handlers())
+        return surround.application(application(handlers, RPC_PATH, self.config.token, self._pieces()))
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ def _candidates(tx: sqlite3.Connection, spec: AllocateSpec, head: int) -> list[s
     """Return the sectors that are finished, hold no deals, and are not being upgraded."""
     rows = tx.execute(
         "SELECT s.* FROM sectors s JOIN messages m ON m.sector = s.name AND m.kind = ? AND m.replaced_at IS NULL"
-        " WHERE s.ended = 'finalized' AND s.persisted_in IS NOT NULL AND m.landed_epoch <= ?"
+        " WHERE s.ended = 'finalized' AND s.persisted_in IS NOT NULL AND m.failed IS NULL AND m.landed_epoch <= ?"
         " AND NOT EXISTS (SELECT 1 FROM deals d WHERE d.sector = s.name)"
         " AND NOT EXISTS (SELECT 1 FROM upgrades u WHERE u.sector = s.name AND u.ended IS NULL) ORDER BY s.rowid",
         (Kind.PROOF, head),

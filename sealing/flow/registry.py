@@ -4,9 +4,9 @@ A changed table gets a new version, and the old one stays here for as long as a 
 """
 
 from sealing.flow.sealer import SEALER
-from sealing.flow.snapup import SNAPUP
+from sealing.flow.snapup import SNAPUP, SNAPUP_1
 from sealing.flow.table import Flow
 
 LATEST: dict[str, Flow] = {flow.name: flow for flow in (SEALER, SNAPUP)}
 
-FLOWS: dict[tuple[str, int], Flow] = {(flow.name, flow.version): flow for flow in LATEST.values()}
+FLOWS: dict[tuple[str, int], Flow] = {(flow.name, flow.version): flow for flow in (*LATEST.values(), SNAPUP_1)}

@@ -1,5 +1,7 @@
 """The flow that puts deals into a finished sector. Reads row for row beside the seed document, docs/flows.md."""
 
+from dataclasses import replace
+
 from sealing.flow.events import (
     AddPiece,
     AllocatedSnapUpSector,
@@ -16,7 +18,7 @@ from sealing.flow.table import Flow, Place, Step
 SNAPUP = Flow(
     name="snapup",
     workflow="SnapUp",
-    version=1,
+    version=2,
     rows={
         # No sector yet: ask for one to upgrade, and its deals.
         State.Empty: Step("allocate_snapup", {AllocatedSnapUpSector: State.Allocated}, Place.Thread),
@@ -46,7 +48,15 @@ SNAPUP = Flow(
             {RePersist: State.SnapProved, Finish: State.Finished},
             Place.Manager,
             ("proof", "persisted_in", "deals", "upgrade"),
+            again=RePersist,
         ),
     },
     kept=frozenset({"persistence_refused"}),
 )
+
+SNAPUP_1 = replace(
+    SNAPUP,
+    version=1,
+    rows={**SNAPUP.rows, State.Persisted: replace(SNAPUP.rows[State.Persisted], again=None)},
+)
+"""The first version: files that the manager misses are stored again at once, as often as it says so."""

@@ -20,3 +20,7 @@ class RpcError(Exception):
         """Take the message, and the code where it is not an application error."""
         super().__init__(message)
         self.code = code
+
+
+class Unanswered(Exception):
+    """The call gets no answer at all: its connection is cut."""

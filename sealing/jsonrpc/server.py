@@ -14,13 +14,18 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sealing.jsonrpc.dispatch import IDEMPOTENCY_KEY, Handlers, dispatch
+from sealing.jsonrpc.errors import Unanswered
 
 MAX_BODY = 4 << 20
 """Bytes of a request; the largest that a worker sends is a proof, a few kilobytes."""
 STOP_SECONDS = 5
 """How long calls under way may go on when the server stops."""
+_CUT = "sealflow.cut"
+"""The key in a call's scope of what cuts the connection of a client."""
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -37,10 +42,28 @@ def application(handlers: Handlers, path: str, token: str | None = None, *beside
             return Response(status_code=400)  # nobody is there to read it
         if body is None:
             return PlainTextResponse(f"the request is larger than {MAX_BODY} bytes\n", 413, {"Connection": "close"})
-        status, answer = await dispatch(handlers, body, request.headers.get(IDEMPOTENCY_KEY))
+        try:
+            status, answer = await dispatch(handlers, body, request.headers.get(IDEMPOTENCY_KEY))
+        except Unanswered:
+            return HangUp()
         return Response(answer, status, media_type="application/json")
 
     return Starlette(routes=[Route(path, guarded(rpc, token), methods=["POST"]), *beside])
+
+
+async def hang_up(scope: Scope, receive: Receive) -> None:
+    """Cut the connection of a call, which gets no answer."""
+    scope[_CUT](scope["client"])
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class HangUp(Response):
+    """No answer: the connection is cut."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - nothing is sent
+        """Cut it."""
+        await hang_up(scope, receive)
 
 
 def guarded(endpoint: Endpoint, token: str | None) -> Endpoint:
@@ -89,7 +112,7 @@ class JsonRpcServer:
     address: str
     port: int
 
-    def __init__(self, application: Starlette, host: str, port: int) -> None:
+    def __init__(self, application: ASGIApp, host: str, port: int) -> None:
         """Take what answers, and where."""
         self._application = application
         self._host, self._port = host, port
@@ -102,7 +125,8 @@ class JsonRpcServer:
         self._listener = _listen(self._host, self._port)
         self._server = _Quiet(
             uvicorn.Config(
-                self._application,
+                self._answer,
+                interface="asgi3",
                 http="h11",
                 ws="none",
                 lifespan="off",
@@ -128,6 +152,15 @@ class JsonRpcServer:
             await self._task
         finally:
             self._listener.close()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[_CUT] = self._cut
+        await self._application(scope, receive, send)
+
+    def _cut(self, client: tuple[str, int]) -> None:
+        for connection in self._server.server_state.connections:
+            if isinstance(connection, H11Protocol) and connection.client == client:
+                connection.transport.abort()
 
 
 def _listen(host: str, port: int) -> socket.socket:

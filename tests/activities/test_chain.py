@@ -12,7 +12,7 @@ from activities.chain import ChainActivities
 from activities.proving import ProvingActivities
 from activities.stages import Stages
 from sealing.failures import Abort, Permanent, Temporary, Wait
-from sealing.flow.events import AssignSeed, CheckPC, Finish, ReSubmitPC, SubmitPC, TicketExpired
+from sealing.flow.events import AssignSeed, CheckPC, Event, Finish, ReSubmitPC, SubmitPC, TicketExpired
 from sealing.flow.state import State
 from sealing.manager.client import Manager, SeedAnswer
 from sealing.manager.wire import OnChain, Polled, SubmitRes, Submitted
@@ -58,20 +58,45 @@ def chain(**answers: object) -> tuple[ChainActivities, AsyncMock]:
     return ChainActivities(manager), manager
 
 
-@pytest.mark.parametrize("stage", ["pc1", "pc2"])
-async def test_nothing_is_computed_on_a_ticket_that_has_expired(stage: str) -> None:
-    """25 hours after it was drawn, a ticket leads back to TreeDBuilt before the stage begins."""
-    old = task(drawn_ago=25 * HOUR)
-    event = await ActivityEnvironment().run(getattr(proving(), stage), old)
-    assert event == TicketExpired(expired_ticket=old.sector.ticket)
+async def at_expiry(place: str, policy: str) -> Event:
+    """Run the step of a place where a ticket can be found to have expired: 25 hours after it was drawn."""
+    old = task(drawn_ago=25 * HOUR, expired_ticket=policy)
+    if place != "submit_precommit":
+        return await ActivityEnvironment().run(getattr(proving(), place), old)
+    activities, _ = chain(submit_precommit=EXPIRED, poll_precommit=Polled(state=OnChain.NotFound, desc=""))
+    return await ActivityEnvironment().run(activities.submit_precommit, old)
 
 
-@pytest.mark.parametrize("stage", ["pc1", "pc2"])
+PLACES = {
+    "pc1": "ticket expired: drawn 90000 s ago at epoch 10, good for 86400 s",
+    "pc2": "ticket expired: drawn 90000 s ago at epoch 10, good for 86400 s",
+    "submit_precommit": "ticket expired: ticket epoch 1, head 9999, lifetime 3780",
+}
+"""Where an expired ticket is noticed: before PC1, before PC2, and when the manager refuses it. What is said of it."""
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_an_expired_ticket_rewinds(place: str) -> None:
+    """By itself, the step leads back to TreeDBuilt; nothing is computed on the ticket."""
+    event = await at_expiry(place, "rewind")
+    assert isinstance(event, TicketExpired)
+    assert event.expired_ticket.epoch == 10
+
+
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("policy", "failure"), [("park", Permanent), ("abort", Abort)])
-async def test_the_policy_says_what_becomes_of_it(stage: str, policy: str, failure: type[Exception]) -> None:
-    """Park says how to go on; abort ends the task."""
-    with pytest.raises(failure, match="ticket expired: drawn 90000 s ago at epoch 10"):
-        await ActivityEnvironment().run(getattr(proving(), stage), task(drawn_ago=25 * HOUR, expired_ticket=policy))
+async def test_the_policy_says_what_becomes_of_it(place: str, policy: str, failure: type[Exception]) -> None:
+    """Park says why and how to go on; abort ends the task."""
+    with pytest.raises(failure, match=PLACES[place]) as failed:
+        await at_expiry(place, policy)
+    assert ("resume to TreeDBuilt draws a new ticket" in str(failed.value)) is (policy == "park")
+
+
+@pytest.mark.parametrize("state", [OnChain.Failed, OnChain.PermFailed, OnChain.ShouldAbort])
+async def test_an_expired_ticket_of_what_failed_on_chain_rewinds(state: OnChain) -> None:
+    """Such a pre-commit is not on chain, and never comes there: a new ticket is drawn."""
+    activities, _ = chain(submit_precommit=EXPIRED, poll_precommit=Polled(state=state, desc=""))
+    assert isinstance(await ActivityEnvironment().run(activities.submit_precommit, task()), TicketExpired)
 
 
 async def test_an_expired_ticket_of_what_is_on_chain_goes_on() -> None:

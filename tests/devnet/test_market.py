@@ -161,6 +161,7 @@ async def test_a_database_of_the_version_before_goes_on(tmp_path: Path) -> None:
     async with running(config) as world:
         sector = await finished(world)
     with closing(sqlite3.connect(tmp_path / "devnet" / "devnet.sqlite")) as link:
+        link.executescript("DROP TABLE fault_uses; DROP TABLE faults; ALTER TABLE messages DROP COLUMN failed")
         link.executescript("DROP TABLE deals; DROP TABLE upgrades; PRAGMA user_version = 1")
     async with running(config, world.clock) as world:
         deals(world, 100)

@@ -81,6 +81,13 @@ EFFECTS: dict[str, Callable[[Plant, int], Awaitable[None]]] = {
 }
 
 
+def manager_file(built: Plant) -> Path:
+    """Return the file with the configuration of the plant's embedded manager."""
+    file = built.folder / "devnet.json"
+    file.write_text(built.devnet.config.model_dump_json())
+    return file
+
+
 async def typed(built: Plant, number: int, command: str, tools: Path) -> None:
     """Type a command in a shell, for one sector of the plant. It must end well."""
     home = (await built.status(number)).sector.home.location
@@ -89,6 +96,7 @@ async def typed(built: Plant, number: int, command: str, tools: Path) -> None:
         command.replace("t01000-1", f"t0{built.miner}-{number}")
         .replace("worker.toml", str(built.file))
         .replace("/mnt/", f"{built.folder}/mnt/")
+        .replace("devnet.json", str(manager_file(built)))
         .replace("--index 0", f"--index {index}")
     )
     address = built.client.service_client.config.target_host

@@ -56,7 +56,7 @@ async def test_a_finished_sector_is_upgraded(temporal: Client, tmp_path: Path) -
 
 
 async def test_files_that_the_manager_misses_are_stored_again(temporal: Client, tmp_path: Path) -> None:
-    """FilesMissed twice, then accepted: RePersist leads back to SnapProved, and the proof is not made again."""
+    """FilesMissed twice, then accepted: RePersist leads back, after a pause; the proof is not made again."""
     async with upgradable(temporal, tmp_path) as built:
         missed = {"result": {"Res": 5, "Desc": "update of the sector is not in the store"}}
         built.proxy.answers["Venus.SubmitSnapUpProof"] += [missed, missed]
@@ -65,6 +65,8 @@ async def test_files_that_the_manager_misses_are_stored_again(temporal: Client, 
             states = [stay.state for stay in summary.stays]
             assert states[4:] == ["SnapProved", "Persisted"] * 3
             assert states.count(State.SnapEncoded) == 1
+            refused = [stay for stay in summary.stays if stay.left_by == "RePersist"]
+            assert all(stay.seconds >= 0.05 for stay in refused), "not at once: nothing else would hold a loop of it"
             await keep(built.sector(), "snapup-stored-again")
 
 

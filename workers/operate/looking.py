@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from sealing.config import Config
 from sealing.flow.registry import LATEST
+from sealing.flow.sealer import SEALER
 from sealing.sector import Summary, task_id, thread_id
 from sealing.values import Frozen, SectorId
 from workers.operate.orders import OrderError, explain
@@ -25,7 +25,21 @@ T = TypeVar("T")
 
 ANSWER_WITHIN = timedelta(seconds=5)
 """How long a worker may take to answer a query."""
-_SECTOR = re.compile(r"(?:s-)?(?:t0?)?(\d+)-(\d+)")
+TICKETED = {
+    state
+    for state, filled in SEALER.filled.items()
+    if "ticket" in filled and "precommit_sent" not in filled and state in SEALER.rows
+}
+"""The states in which a sector's ticket may expire."""
+
+
+class Known(Frozen):
+    """What only a sector's own workflow knows of it."""
+
+    reason: str = ""
+    """Why it stands still."""
+    ticket_expires: datetime | None = None
+    """Until when its ticket is worth computing on."""
 
 
 class ThreadView(Frozen):
@@ -93,11 +107,7 @@ async def find(client: Client, name: str) -> SectorView:
 
     Of a sector's tasks the one that runs, else the last that began. Raises OrderError.
     """
-    if parts := _SECTOR.fullmatch(name):
-        sector = SectorId(miner=int(parts[1]), number=int(parts[2]))
-        ids = [task_id(flow, sector) for flow in LATEST]
-    else:
-        ids = [name]
+    ids = [task_id(flow, sector) for flow in LATEST] if (sector := SectorId.named(name)) else [name]
     found = [view for view in await asyncio.gather(*(_see(client, one) for one in ids)) if view]
     if not found:
         raise OrderError(f"there is no task of sector {name}; sealflow sector list shows those that there are")
@@ -124,21 +134,27 @@ async def find_many(client: Client, where: str, *, running: bool) -> list[Sector
         raise OrderError(f"Temporal does not take the query {where!r}: {error}") from error
 
 
-async def reasons(client: Client, views: Sequence[SectorView]) -> list[str]:
-    """Return for each sector why it stands still, in the order given; nothing for one that does not."""
+async def look_closer(client: Client, views: Sequence[SectorView]) -> list[Known]:
+    """Return what only a sector's own workflow knows, in the order given; it is asked where there is something."""
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def one(view: SectorView) -> str:
-        if view.closed or not view.parked:
-            return ""
+    async def one(view: SectorView) -> Known:
+        if view.closed or not (view.parked or view.state in TICKETED):
+            return Known()
         async with turn:
             try:
                 status = await ask(client, view.workflow_id, "status", Status)
             except OrderError as error:
-                return str(error)
-        return status.failure.text if status.failure else status.last_command.command if status.last_command else ""
+                return Known(reason=str(error) if view.parked else "")
+        return Known(reason=_reason(status) if view.parked else "", ticket_expires=status.ticket_expires)
 
     return list(await asyncio.gather(*(one(view) for view in views)))
+
+
+def _reason(status: Status) -> str:
+    if status.failure:
+        return status.failure.text
+    return status.last_command.command if status.last_command else ""
 
 
 async def stays_of(client: Client, view: SectorView) -> Status | Summary:

@@ -5,24 +5,18 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from sealing.cache import ProgramMissingError
-from sealing.devnet.config import DevnetConfig
 from sealing.devnet.deals import add_deal
 from sealing.devnet.piecestore import PieceError
-from sealing.devnet.queries import Observer
 from sealing.devnet.retrieve import RetrieveError, retrieve
-from sealing.values import Frozen
-from workers.embedded import EmbeddedError, choose_program, read_config
+from workers.embedded import choose_program
 from workers.operate import tables
+from workers.operate.books import as_row, devnet_config, observer_of, read_book
 from workers.operate.running import fail
-
-R = TypeVar("R")
 
 
 def add_to(devnet: click.Group) -> None:
@@ -43,7 +37,7 @@ def deal() -> None:
 @click.pass_obj
 def add_command(file: Path, path: Path, miner: int | None, *, as_json: bool) -> None:
     """Make a deal about a file's data, which is copied into the piece store."""
-    config = _config(file)
+    config = devnet_config(file)
     try:
         made = add_deal(config, path, miner)
     except PieceError as error:
@@ -66,14 +60,14 @@ def add_command(file: Path, path: Path, miner: int | None, *, as_json: bool) -> 
 @click.pass_obj
 def sectors_command(file: Path, *, as_json: bool) -> None:
     """List the sectors that were handed out."""
-    observer = _observer(file)
-    records = _read(file, observer.sectors)
-    upgrades = {record.sector: record for record in _read(file, observer.upgrades)}
+    observer = observer_of(file)
+    records = read_book(file, observer.sectors)
+    upgrades = {record.sector: record for record in read_book(file, observer.upgrades)}
     if as_json:
-        rows = [_row(record) for record in records]
+        rows = [as_row(record) for record in records]
         for row, record in zip(rows, records, strict=True):
             upgrade = upgrades.get(str(record.id))
-            row["id"], row["upgrade"] = str(record.id), upgrade and _row(upgrade)
+            row["id"], row["upgrade"] = str(record.id), upgrade and as_row(upgrade)
         tables.as_json(rows)
         return
     tables.table(
@@ -98,9 +92,9 @@ def sectors_command(file: Path, *, as_json: bool) -> None:
 @click.pass_obj
 def deals_command(file: Path, *, as_json: bool) -> None:
     """List the deals, and the sectors that they are in."""
-    records = _read(file, _observer(file).deals)
+    records = read_book(file, observer_of(file).deals)
     if as_json:
-        tables.as_json([_row(record) for record in records])
+        tables.as_json([as_row(record) for record in records])
         return
     tables.table(
         ("DEAL", "MINER", "STATE", "SECTOR", "PLACE", "SIZE", "DATA", "PIECE"),
@@ -120,14 +114,14 @@ def deals_command(file: Path, *, as_json: bool) -> None:
 @click.pass_obj
 def messages_command(file: Path, *, as_json: bool) -> None:
     """List the chain's messages, also those that were replaced."""
-    observer = _observer(file)
-    records = _read(
+    observer = observer_of(file)
+    records = read_book(
         file,
         lambda: [(record.id, message) for record in observer.sectors() for message in observer.messages(record.id)],
     )
     if as_json:
         tables.as_json(
-            [{"sector": str(sector), **_row(message), "state": message.state.name} for sector, message in records]
+            [{"sector": str(sector), **as_row(message), "state": message.state.name} for sector, message in records]
         )
         return
     now = time.time()
@@ -155,7 +149,7 @@ def messages_command(file: Path, *, as_json: bool) -> None:
 @click.pass_obj
 def retrieve_command(file: Path, piece_cid: str, target: Path, *, force: bool) -> None:
     """Give a client's data back: decode the sector that holds the piece, and compare what comes with its CID."""
-    config = _config(file)
+    config = devnet_config(file)
     try:
         count = asyncio.run(retrieve(config, choose_program(config), piece_cid, target, force=force))
     except (RetrieveError, ProgramMissingError, sqlite3.DatabaseError) as error:
@@ -163,25 +157,3 @@ def retrieve_command(file: Path, piece_cid: str, target: Path, *, force: bool) -
     except OSError as error:
         fail(f"{error.filename or target}: {error.strerror or error}")
     click.echo(f"{count} bytes of piece {piece_cid} in {target}")
-
-
-def _config(file: Path) -> DevnetConfig:
-    try:
-        return read_config(file)
-    except EmbeddedError as error:
-        fail(str(error))
-
-
-def _observer(file: Path) -> Observer:
-    return Observer(_config(file).data)
-
-
-def _read(file: Path, ask: Callable[[], R]) -> R:
-    try:
-        return ask()
-    except sqlite3.Error as error:
-        fail(f"there is nothing to read in {_config(file).data} ({error}): run `sealflow devnet -c {file} run` first")
-
-
-def _row(record: Frozen) -> dict[str, object]:
-    return record.model_dump(mode="json")

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from sealing.config import Temporal
 from sealing.sector import Stay
 from workers.operate import orders, running, tables
-from workers.operate.looking import ask, find, find_many, reasons, stays_of
+from workers.operate.looking import ask, find, find_many, look_closer, stays_of
 from workers.operate.orders import OrderError
 from workers.watch import SectorView
 from workflows.commands import Kind
@@ -55,12 +55,12 @@ def _many(command: Decorated) -> Decorated:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_command(temporal: Where, where: str, *, closed: bool, as_json: bool) -> None:
-    """List the sectors that are under way, and why those that stand still do."""
+    """List the sectors that are under way, how long their tickets are good, and why those that stand still do."""
 
     async def work(client: Client) -> list[dict[str, object]]:
         views = await find_many(client, where, running=not closed)
-        why = await reasons(client, views)
-        return [tables.sector_row(view, reason) for view, reason in zip(views, why, strict=True)]
+        known = await look_closer(client, views)
+        return [tables.sector_row(view, more) for view, more in zip(views, known, strict=True)]
 
     rows = running.run(temporal, work)
     tables.as_json(rows) if as_json else tables.sectors_table(rows)

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from sealing.failures import bounded
 from sealing.sector import Stay
-from workers.operate.looking import ThreadView
+from workers.operate.looking import Known, ThreadView
 from workers.watch import SectorView
 from workflows.status import Status
 
@@ -41,7 +41,7 @@ def as_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, default=str))
 
 
-def sector_row(view: SectorView, reason: str) -> dict[str, object]:
+def sector_row(view: SectorView, known: Known) -> dict[str, object]:
     """Return what a list says of a sector."""
     return {
         "sector": view.sector,
@@ -51,7 +51,8 @@ def sector_row(view: SectorView, reason: str) -> dict[str, object]:
         "level": view.level,
         "worker": view.worker,
         "seconds": round(view.seconds, 1),
-        "doing": reason or view.doing,
+        "ticket_expires": known.ticket_expires,
+        "doing": known.reason or view.doing,
     }
 
 
@@ -75,13 +76,14 @@ def thread_row(view: ThreadView) -> dict[str, object]:
 
 def sectors_table(rows: Sequence[dict[str, object]]) -> None:
     """Print a list of sectors."""
-    columns = ("SECTOR", "STATE", "STANDING", "LEVEL", "WORKER", "FOR", "DOING, OR WHY NOT")
+    columns = ("SECTOR", "STATE", "STANDING", "LEVEL", "WORKER", "FOR", "TICKET", "DOING, OR WHY NOT")
     table(
         columns,
         [
             (
                 *(str(row[name]) for name in ("sector", "state", "standing", "level", "worker")),
                 span(float(str(row["seconds"]))),
+                time_left(row["ticket_expires"]),
                 bounded(str(row["doing"]), REASON),
             )
             for row in rows
@@ -118,13 +120,22 @@ def status_table(status: Status, view: SectorView) -> None:
         ("failure", f"{status.failure.level}: {status.failure.text}" if status.failure else ""),
         ("outage", status.outage or ""),
         ("machine", f"{sector.home.worker} {sector.home.location}"),
-        ("ticket", f"epoch {sector.ticket.epoch}" if sector.ticket else ""),
+        ("ticket", _ticket(status)),
+        ("tickets expired", str(status.tickets_expired or "")),
         ("comm_r", sector.comm_r or ""),
         ("store", sector.persisted_in or ""),
         ("last command", _last_command(status)),
         ("can resume to", ", ".join([*status.resumable, "Abort"]) if status.halted else ""),
     ]
     table(("", ""), [row for row in rows if row[1]])
+
+
+def _ticket(status: Status) -> str:
+    if status.sector.ticket is None:
+        return ""
+    ends = status.ticket_expires
+    clock = f", expires {ends:%Y-%m-%d %H:%M} UTC, {time_left(ends)}" if ends else ""
+    return f"epoch {status.sector.ticket.epoch}{clock}"
 
 
 def _last_command(status: Status) -> str:
@@ -155,6 +166,14 @@ def stays_table(stays: Iterable[Stay]) -> None:
 def since(moment: object) -> str:
     """Return how long ago something was."""
     return span((datetime.now(UTC) - moment).total_seconds()) if isinstance(moment, datetime) else "-"
+
+
+def time_left(moment: object) -> str:
+    """Return how long it is until a moment, or that it has passed; nothing where there is none."""
+    if not isinstance(moment, datetime):
+        return "-"
+    seconds = (moment - datetime.now(UTC)).total_seconds()
+    return f"{span(seconds)} left" if seconds > 0 else "expired"
 
 
 def span(seconds: float) -> str:

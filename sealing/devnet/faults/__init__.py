@@ -1,0 +1,1 @@
+"""Faults on purpose: what goes wrong in the embedded manager because somebody has ordered it."""
