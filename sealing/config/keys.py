@@ -11,8 +11,6 @@ from sealing.config.model import Contents, Table
 
 WITHOUT_EFFECT = (
     "worker.scan_persist_stores",
-    "attached_selection",
-    "processors.static_tree_d",
     *(
         f"processors.{stage}.{name}"
         for stage in STAGES
