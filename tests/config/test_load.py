@@ -80,7 +80,7 @@ def test_the_configuration_cannot_be_changed(tmp_path: Path) -> None:
 def test_keys_without_effect_are_told(tmp_path: Path) -> None:
     """Whoever sets a key that does nothing yet reads so, once."""
     warnings = load(everything(tmp_path)).warnings
-    assert sum("attached_selection" in note for note in warnings) == 1
+    assert sum("scan_persist_stores" in note for note in warnings) == 1
     assert sum("processors.pc2.cgroup:" in note for note in warnings) == 1
 
 
