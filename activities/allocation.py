@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError
@@ -25,10 +26,10 @@ from sealing.flow.state import State
 from sealing.manager.client import Manager
 from sealing.proofs import seal_proof
 from sealing.sector import Allocation, Home, Sector, SectorInput, Settings, ThreadInput
+from sealing.stores import mounts, space
 from sealing.stores.claim import Claim, probe_claim, read_claim, write_claim
+from sealing.stores.mounts import Mounts
 
-UNWRITABLE_PAUSE = 60.0
-"""Seconds until a location that cannot be written is tried again."""
 STANDS_STILL_PAUSE = 24 * 3600.0
 """Seconds until a thread that may not ask looks again; the order that lets it ask ends this wait."""
 GIVEN_BACK_PAUSE = 3600.0
@@ -56,6 +57,7 @@ class AllocationActivities:
     manager: Manager
     plan: Callable[[str], Plan]
     left_overs: LeftOvers
+    mounts: Mounts = field(default_factory=Mounts)
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     @activity.defn
@@ -65,6 +67,9 @@ class AllocationActivities:
         A failing allocation is idle too: no sector stands or falls with it.
         """
         plan = await asyncio.to_thread(self.plan, thread.location)
+        # An unmounted location looks like a fresh one: its claim is not there, and a new sector would be.
+        if why := await self.mounts.gone(Path(thread.location)):
+            raise Wait(f"idle: {why}; waiting for it to be back", mounts.LOOK_AGAIN)
         # Two attempts of one thread at once would take two sectors.
         async with _noting(plan.note), self._turns.setdefault(thread.location, asyncio.Lock()):
             claim = await self._open_claim(thread.location)
@@ -96,7 +101,9 @@ class AllocationActivities:
             claim = await self._ask(thread, plan)
             write_claim(thread.location, claim)
         except OSError as error:
-            raise Wait(f"idle: {thread.location} cannot be written: {error}", UNWRITABLE_PAUSE) from error
+            full = space.no_space(thread.location, error)
+            why = full or f"{thread.location} cannot be written: {error}"
+            raise Wait(f"idle: {why}", space.LOOK_AGAIN) from error
         return claim
 
     async def _ask(self, thread: ThreadInput, plan: Plan) -> Claim:

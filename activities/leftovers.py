@@ -57,6 +57,8 @@ class LeftOvers:
     manager: Manager
     stop: Callable[[Sector], Awaitable[None]]
     """Ends what the worker does for a sector, and its jobs."""
+    remove: Callable[[Sector], Awaitable[None]]
+    """Removes a sector's files from this machine."""
     grace: timedelta
     """How long after a termination nothing is touched: it may be a mistake, or half of a reset."""
 
@@ -72,7 +74,7 @@ class LeftOvers:
         reason = await self._unusual_end(ended)
         if reason is None:
             await self.stop(sector)
-            await local.remove_sector(sector.files)
+            await self.remove(sector)
         else:
             self._refuse_early(claim, ended, reason)
             await self._clear_unusual(claim, ended, reason)
@@ -122,7 +124,7 @@ class LeftOvers:
             await local.quarantine_sector(sector.files, folder, f"{claim.task.workflow_id} was {reason}\n")
             log.warning("%s was %s; a pre-commit may be on chain: its files are in %s", sector.id, reason, folder)
         else:
-            await local.remove_sector(sector.files)
+            await self.remove(sector)
             log.warning("%s was %s; nothing of it is on chain: its files are removed", sector.id, reason)
         await tell_aborted(self.manager, sector.id, reason, activity.info().attempt)
 

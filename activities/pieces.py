@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from temporalio import activity
 
 from activities.stages import Stages
 from activities.step import spent
+from sealing.background import in_thread
 from sealing.failures import Permanent, Wait
 from sealing.flow.events import AcquireDeals, AddPiece, BuildTreeD
 from sealing.manager.client import Manager
@@ -16,9 +18,11 @@ from sealing.pieces.check import check_added
 from sealing.pieces.fetch import PieceSources
 from sealing.processors import inputs, job
 from sealing.processors.inputs import known
+from sealing.proofs import seal_proof
 from sealing.sector import Task
 from sealing.stores import local
 from sealing.stores.layout import TREE_D
+from sealing.stores.static import StaticTrees, is_zeros
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class PieceActivities:
 
     stages: Stages
     sources: PieceSources
+    static_trees: StaticTrees = field(default_factory=StaticTrees)
 
     @activity.defn
     async def add_piece(self, task: Task) -> AddPiece:
@@ -59,7 +64,7 @@ class PieceActivities:
         """
         sector, files = task.sector, task.sector.files
         deals, wanted = known(sector.deals, "deals"), inputs.add_pieces(sector, files)
-        origins: dict[str, str] = {}
+        size, origins = seal_proof(sector.proof_type).sector_size, dict[str, str]()
 
         async def gather() -> None:
             origins.update(await self.sources.fetch(deals, files, spent().progress.update))
@@ -68,7 +73,7 @@ class PieceActivities:
             task,
             wanted,
             files,
-            partial(local.prepare_add_pieces, files),
+            partial(local.prepare_with_room, files, "add_pieces", size, partial(local.prepare_add_pieces, files)),
             partial(local.settle_add_pieces, files),
             gather=gather,
         )
@@ -82,13 +87,17 @@ class PieceActivities:
 
     @activity.defn
     async def build_tree_d(self, task: Task) -> BuildTreeD:
-        """Build the data's tree in the folder for prepared files."""
+        """Build the data's tree in the folder for prepared files; of zeros, link the one that is configured."""
         sector, files = task.sector, task.sector.files
+        size = seal_proof(sector.proof_type).sector_size
+        if is_zeros(known(sector.pieces, "pieces"), size) and size in self.static_trees:
+            async with self.stages.mounts.on(Path(sector.home.location)):
+                return BuildTreeD(tree_d=str(await in_thread(self.static_trees.link, size, files)))
         await self.stages.run(
             task,
             inputs.tree_d(sector, files),
             files,
-            partial(local.prepare_tree_d, files),
+            partial(local.prepare_with_room, files, "tree_d", size, partial(local.prepare_tree_d, files)),
             partial(local.settle_tree_d, files),
         )
         tree = files.prepared / TREE_D

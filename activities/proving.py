@@ -31,11 +31,12 @@ class Outlived(SealingFailure):
     """The ticket became too old while the stage waited for its turn."""
 
 
-def _prepare(task: Task, prepare: Callable[[Start], None], start: Start) -> None:
+def _prepare(task: Task, stage: str, prepare: Callable[[Start], None], start: Start) -> None:
     """Look at the ticket once more when the job is really started: the wait for that may have been long."""
     if why := outlived(task.sector, task.settings):
         raise Outlived(why)
-    prepare(start)
+    size = seal_proof(task.sector.proof_type).sector_size
+    local.prepare_with_room(task.sector.files, stage, size, prepare, start)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class ProvingActivities:
                 task,
                 inputs.pc1(sector, files),
                 files,
-                partial(_prepare, task, partial(local.prepare_pc1, files, tree)),
+                partial(_prepare, task, "pc1", partial(local.prepare_pc1, files, tree)),
                 partial(local.settle_pc1, files),
             )
         except Outlived as old:
@@ -78,7 +79,7 @@ class ProvingActivities:
                 task,
                 inputs.pc2(sector, files),
                 files,
-                partial(_prepare, task, partial(local.prepare_pc2, files)),
+                partial(_prepare, task, "pc2", partial(local.prepare_pc2, files)),
                 partial(local.settle_cache, files),
             )
         except Outlived as old:

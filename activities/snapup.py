@@ -35,13 +35,16 @@ class SnapUpActivities:
         """Encode the data into a new replica beside the old one, which stays as it is."""
         sector, files = task.sector, task.sector.files
         size = seal_proof(sector.proof_type).sector_size
-        result = await self.stages.run(
-            task,
-            inputs.snap_encode(sector, files),
-            files,
-            partial(local.prepare_snap_encode, files, self._old(task), size),
-            partial(local.settle_update, files),
-        )
+        store, old = self._old(task)
+        prepare = partial(local.prepare_snap_encode, files, old, size)
+        async with self.stages.mounts.on(store):
+            result = await self.stages.run(
+                task,
+                inputs.snap_encode(sector, files),
+                files,
+                partial(local.prepare_with_room, files, "snap_encode", size, prepare),
+                partial(local.settle_update, files),
+            )
         return SnapEncode(comm_r=result.answer.comm_r_new, comm_d=result.answer.comm_d_new)
 
     @activity.defn
@@ -59,11 +62,12 @@ class SnapUpActivities:
             raise Permanent(f"verify_snap refuses the proof of {sector.id}; resume makes a new one")
         return SnapProve(proof=made.answer)
 
-    def _old(self, task: Task) -> SectorFiles:
+    def _old(self, task: Task) -> tuple[Path, SectorFiles]:
+        """Return the store of the old replica, and its files there."""
         name = known(task.sector.upgrade, "old replica").access_instance
         if name not in self.stores:
             raise Permanent(
                 f"the replica of {task.sector.id} is in store {name}, which is not attached here "
                 f"({', '.join(sorted(self.stores)) or 'none is'}): attach it and start the worker again, then resume"
             )
-        return SectorFiles.stored(self.stores[name], task.sector.id)
+        return self.stores[name], SectorFiles.stored(self.stores[name], task.sector.id)

@@ -25,6 +25,7 @@ from sealing.processors.tasks import StageTask
 from sealing.proofs import seal_proof
 from sealing.sector import Sector, Task, ticket_ends
 from sealing.stores.layout import SectorFiles
+from sealing.stores.mounts import Mounts
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class Stages:
     processors: Callable[[str], Sequence[Processor]]
     admission: Admission
     time_limits: Mapping[str, float] = field(default_factory=dict)
+    mounts: Mounts = field(default_factory=Mounts)
     _attempts: dict[str, set[asyncio.Task[object]]] = field(default_factory=dict)
 
     async def run(  # noqa: PLR0913 - a stage has that many parts
@@ -63,20 +65,22 @@ class Stages:
         """Run a stage's job, or take up the one that runs or has run already for the same inputs.
 
         ``prepare`` and ``settle`` put the sector's files right around it: see ``Job``. ``gather`` brings what it needs
-        from elsewhere, which may take long, before it takes its turn. Raises what ``job.run`` does, and ``gather``.
+        from elsewhere, which may take long, before it takes its turn. Raises what ``job.run`` does, and ``gather``, and
+        Wait where the disk of the sector's location is gone.
         """
         record = spent()
         with self.noted(task.sector):
-            made = self._job(files.job(wanted.stage), task.sector, wanted, prepare, settle)
-            is_begun = await job.is_begun(made)
-            if gather is not None and not is_begun:
-                await gather()
-            if is_begun and not job.running(made.folder):
-                result = await _run(made, record)  # it is done: taking what it left needs no turn
-            else:
-                async with self.admission.admit(self._ask(task, made), partial(_tell, record)) as turn:
-                    record.wait_seconds += turn.waited
-                    result = await _run(replace(made, processor=turn.processor), record)
+            async with self.mounts.on(Path(task.sector.home.location)):
+                made = self._job(files.job(wanted.stage), task.sector, wanted, prepare, settle)
+                is_begun = await job.is_begun(made)
+                if gather is not None and not is_begun:
+                    await gather()
+                if is_begun and not job.running(made.folder):
+                    result = await _run(made, record)  # it is done: taking what it left needs no turn
+                else:
+                    async with self.admission.admit(self._ask(task, made), partial(_tell, record)) as turn:
+                        record.wait_seconds += turn.waited
+                        result = await _run(replace(made, processor=turn.processor), record)
         record.run_seconds += result.run_seconds
         return result
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from temporalio import activity
 
 from activities.stages import Stages
 from activities.step import spent
-from sealing.failures import Permanent, Wait
+from sealing.background import Check, in_thread
+from sealing.failures import Permanent
 from sealing.flow.events import Persist, SubmitPersistance
 from sealing.manager.client import Manager
 from sealing.processors.inputs import known
 from sealing.proofs import seal_proof
-from sealing.sector import Task
-from sealing.stores import attached, claim, local
+from sealing.sector import Sector, Task
+from sealing.stores import attached, choice, claim, local, space
+from sealing.stores.attached import Transfer
+from sealing.stores.choice import Candidate, Draw
 from sealing.stores.layout import space_needed
-
-NO_SPACE_PAUSE = 60.0
-"""Seconds until the manager is asked again for a store with space."""
+from sealing.units import size_text
 
 
 @dataclass(frozen=True)
@@ -45,34 +47,87 @@ class StorageActivities:
     manager: Manager
     stages: Stages
     stores: Mapping[str, Path]
+    """The stores that take new files, by name."""
+    draw: Draw | None = None
+    """Draws the store that is offered first, by its room; without it the manager is offered all."""
+    _under_way: list[Transfer] = field(default_factory=list)
 
     @activity.defn
     async def persist(self, task: Task) -> Persist:
-        """Copy what must be kept into a store. A copy that is already whole is not made again."""
-        sector = task.sector
-        size = seal_proof(sector.proof_type).sector_size
-        store = await self.manager.reserve_space(sector.id, space_needed(size), sorted(self.stores))
-        if store is None:
-            raise Wait(f"no store has space for {sector.id}", NO_SPACE_PAUSE)
-        if store.name not in self.stores:
-            raise Permanent(f"the manager chose store {store.name}, which is not attached here: {sorted(self.stores)}")
+        """Bring what must be kept into a store. A copy that is already whole is not made again."""
+        sector, mounts = task.sector, self.stages.mounts
         with self.stages.noted(sector):
-            await attached.store_sector(
-                sector.files,
-                self.stores[store.name],
-                size,
-                is_upgrade=sector.upgrade is not None,
-                on_alive=spent().progress.update,
-            )
-        return Persist(persisted_in=store.name)
+            async with mounts.on(Path(sector.home.location)):
+                name = await self._reserve(sector)
+                store = self.stores[name]
+                async with mounts.on(store):
+                    await self._store(sector, store)
+        return Persist(persisted_in=name)
 
     @activity.defn
     async def clean_up(self, task: Task) -> bool:
         """Stop the sector's jobs and remove its files and its claim. Repeatable."""
         sector = task.sector
         await self.stages.stop(sector)
-        await local.remove_sector(sector.files)
+        await self.remove(sector)
         held = claim.read_claim(sector.home.location)
         if held is not None and held.task.sector.id == sector.id:
             claim.remove_claim(sector.home.location)
         return True
+
+    async def remove(self, sector: Sector) -> None:
+        """Remove a sector's files from this machine, and what an attempt to store them left unfinished."""
+        await self._remove_parts(sector)
+        await local.remove_sector(sector.files)
+
+    async def _reserve(self, sector: Sector) -> str:
+        """Return the store in which the manager keeps room for the sector. Wait if there is none."""
+        needed = space_needed(seal_proof(sector.proof_type).sector_size)
+        found, away = await self._survey(sector, needed)
+        offered = choice.offers(found, needed, self.draw)
+        for names in offered:
+            given = await self.manager.reserve_space(sector.id, needed, list(names))
+            if given is None:
+                continue
+            if given.name not in names:
+                raise Permanent(f"the manager chose store {given.name}, which was not offered: {', '.join(names)}")
+            return given.name
+        which = "the manager keeps no room in a store" if offered else "no store has room"
+        stores = choice.in_words(found, away)
+        raise space.full(f"{which} for {sector.id}, {size_text(needed)}: {stores}", "make room, or add a store")
+
+    async def _survey(self, sector: Sector, needed: int) -> tuple[list[Candidate], dict[str, str]]:
+        """Look at every store that takes new files; return those that are there, and why the others are not."""
+        found, away = list[Candidate](), dict[str, str]()
+        for name, store in self.stores.items():
+            if why := await self.stages.mounts.gone(store):
+                away[name] = why
+                continue
+            try:
+                found.append(await in_thread(self._look, sector, name, needed))
+            except OSError as error:
+                away[name] = f"{store} does not answer: {error.strerror or error}"
+        return found, away
+
+    def _look(self, _: Check, sector: Sector, name: str, needed: int) -> Candidate:
+        transfer = _transfer(sector, self.stores[name])
+        promised = sum(each.promised for each in tuple(self._under_way) if each.disk == transfer.disk)
+        return choice.candidate(name, transfer, needed, promised)
+
+    async def _store(self, sector: Sector, store: Path) -> None:
+        await self._remove_parts(sector)
+        transfer = await asyncio.to_thread(_transfer, sector, store)
+        self._under_way.append(transfer)
+        try:
+            await attached.store_sector(sector.files, transfer, on_alive=spent().progress.update)
+        finally:
+            self._under_way.remove(transfer)
+
+    async def _remove_parts(self, sector: Sector) -> None:
+        there = [store for store in self.stores.values() if await self.stages.mounts.gone(store) is None]
+        await attached.remove_parts(sector.files, there)
+
+
+def _transfer(sector: Sector, store: Path) -> Transfer:
+    size = seal_proof(sector.proof_type).sector_size
+    return attached.transfer_of(sector.files, store, size, is_upgrade=sector.upgrade is not None)

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from secrets import randbelow
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
@@ -37,6 +38,8 @@ from sealing.processors.admission import Admission, Running
 from sealing.processors.folder import JobFolder
 from sealing.processors.job import running_jobs
 from sealing.sector import ThreadInput, thread_id
+from sealing.stores.mounts import Mounts
+from sealing.stores.static import StaticTrees
 from workers.connection import StartError, connect, ensure_attributes
 from workers.presence.ping import ping_for_ever
 from workers.presence.service import WorkerService
@@ -87,7 +90,7 @@ async def serving(config: Config, client: Client) -> AsyncIterator[None]:
     admission = Admission(config.processors.limits())
     admission.adopt(found_running(config, programs))
     limits = {str(stage): limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
-    stages = Stages(programs.of, admission, limits)
+    stages = Stages(programs.of, admission, limits, Mounts.remember(folders_of(config)))
     rpc = config.manager.rpc_client
     async with (
         Manager(rpc.addr, headers=rpc.headers) as manager,
@@ -160,15 +163,16 @@ def machine_worker(config: Config, client: Client, manager: Manager, stages: Sta
     """Return the worker for all that needs this machine's files."""
     known = config.stores()
     stores = {store.name: store.location for store in known if not store.readonly}
+    weighted = config.attached_selection.enable_space_weighted
     attached = {store.name: store.location for store in known}
     proving, snapup, storage, pieces = (
         ProvingActivities(stages, programs.parameters_ready),
         SnapUpActivities(stages, attached, programs.update_parameters_ready),
-        StorageActivities(manager, stages, stores),
-        PieceActivities(stages, sources_of(config)),
+        StorageActivities(manager, stages, stores, randbelow if weighted else None),
+        PieceActivities(stages, sources_of(config), StaticTrees(config.processors.static_tree_d)),
     )
-    left_overs = LeftOvers(client, manager, stages.stop, config.policy.terminated_grace)
-    allocation = AllocationActivities(client, manager, partial(plan_of, config, HotFiles()), left_overs)
+    left_overs = LeftOvers(client, manager, stages.stop, storage.remove, config.policy.terminated_grace)
+    allocation = AllocationActivities(client, manager, partial(plan_of, config, HotFiles()), left_overs, stages.mounts)
     return Worker(
         client,
         task_queue=config.worker.name,
@@ -193,6 +197,11 @@ def machine_worker(config: Config, client: Client, manager: Manager, stages: Sta
         max_concurrent_activities=MACHINE_SLOTS,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
     )
+
+
+def folders_of(config: Config) -> list[Path]:
+    """Return the folders that may be on disks of their own: locations and stores."""
+    return [*(thread.location for thread in config.sealing_thread), *(store.location for store in config.stores())]
 
 
 def sources_of(config: Config) -> PieceSources:

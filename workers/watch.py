@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 
@@ -100,14 +101,16 @@ def see(found: WorkflowExecutionDescription) -> SectorView:
 
 
 def _doing(pending: PendingActivityInfo) -> str:
-    """Return in words what an activity is at: its own account, else why it is tried again, else its name."""
+    """Return in words what an activity is at: its own account while it runs, else why it is tried again, or its name.
+
+    Why an attempt before had to wait, for room on a disk for example, is not what one is at that runs.
+    """
     name = pending.activity_type.name
-    waits_for = pending.last_failure.message
-    if waits_for:
-        return f"{name}: {waits_for}"
-    for payload in pending.heartbeat_details.payloads:
+    runs = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+    for payload in pending.heartbeat_details.payloads if runs else ():
         beat = json.loads(payload.data or b"{}")
         if beat.get("stage"):
             seconds = f" {beat['seconds']:.0f} s" if beat.get("seconds") else ""
             return f"{beat['stage']} {beat.get('phase', 'runs')}{seconds}"
-    return name
+    waits_for = pending.last_failure.message
+    return f"{name}: {waits_for}" if waits_for else name

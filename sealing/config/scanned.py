@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sealing.config.stores import Attached
-
-DESCRIPTION = "sectorstore.json"
-"""The file in a store that says what it is: ID, Name, ReadOnly. Other keys are the manager's."""
+from sealing.stores.layout import STORE_MARK
 
 
 @dataclass
@@ -40,7 +38,7 @@ def scan(patterns: Sequence[str], attached: Sequence[Attached]) -> Scan:
             found.wrong.append((index, str(error)))
             continue
         if store is None:
-            found.notes.append((index, f"{folder} is not attached: it has no {DESCRIPTION}"))
+            found.notes.append((index, f"{folder} is not attached: it has no {STORE_MARK}"))
         elif (other := names.setdefault(store.name, folder)) != folder:
             found.wrong.append((index, f"{folder} and {other} are both named {store.name}; give each store its own"))
         else:
@@ -67,7 +65,7 @@ def _matching(pattern: str) -> list[Path]:
 
 def described(folder: Path) -> Attached | None:
     """Return the store that a folder says it is; None where it says nothing. Raises ValueError that says what to do."""
-    path = folder / DESCRIPTION
+    path = folder / STORE_MARK
     try:
         text = path.read_text(encoding="utf-8")
         value: Any = json.loads(text)

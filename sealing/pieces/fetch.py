@@ -14,20 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from sealing.background import Check, in_thread
-from sealing.failures import Permanent, SealingFailure, Temporary, Wait
+from sealing.failures import Permanent, SealingFailure, Temporary
 from sealing.pieces.cid import commitment_of
 from sealing.pieces.download import PieceStore, Wanted
 from sealing.processors import locks
 from sealing.processors.tasks import data_size, unpadded
-from sealing.stores import durable
+from sealing.stores import space
 from sealing.stores.layout import SectorFiles
 from sealing.values import Deal
 
 FETCHING = "fetching"
 """Name of the lock, beside the sector's jobs, of the one attempt that fetches."""
-
-LOOK_AGAIN = 60.0
-"""Seconds until a full disk is tried again."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +122,7 @@ def _unfit(path: Path, need: _Need) -> str:
 
 def _disk_failure(path: Path, error: OSError) -> SealingFailure:
     what = f"the disk of {path}: {error.strerror or error}"
-    if error.errno in durable.NO_SPACE:
-        return Wait(f"{what}; pieces wait for space: make room", LOOK_AGAIN)
-    return Temporary(f"{what} ({error.filename or 'while fetching'})")
+    return space.no_space(path, error) or Temporary(f"{what} ({error.filename or 'while fetching'})")
 
 
 def _checked(cid: str) -> str:

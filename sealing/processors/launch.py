@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +19,7 @@ from sealing.processors.children import Child, spawn
 from sealing.processors.folder import JobFolder, Record, job_folders
 from sealing.processors.outcome import End
 from sealing.processors.spec import Job, JobResult, Start
-from sealing.stores import durable
+from sealing.stores import durable, space
 from sealing.values import FileRef
 
 T = TypeVar("T")
@@ -32,9 +34,9 @@ class Begun:
 
 
 def begin(check: Check, job: Job[T]) -> Begun:
-    """Start the job unless it runs or is done."""
+    """Start the job unless it runs or is done. Wait where the disk is full."""
     files, mark, boot = job.files, job.fingerprint(), processes.boot_id()
-    with locks.alone(files.starting, check):
+    with _waiting_for_space(files), locks.alone(files.starting, check):
         files.path.mkdir(exist_ok=True)
         _refuse_older(job)
         if there := _found(job):
@@ -43,15 +45,21 @@ def begin(check: Check, job: Job[T]) -> Begun:
         same = record is not None and record.fingerprint == mark
         _make_way(files, keep=same)
         again = same and record is not None and record.boot == boot and not files.output.exists()
-        try:
-            return Begun(attached=False, child=_start(job, mark, Start(again, check)))
-        except OSError as error:
-            raise outcome.no_space(files.path, error) or error from error
+        return Begun(attached=False, child=_start(job, mark, Start(again, check)))
+
+
+@contextlib.contextmanager
+def _waiting_for_space(files: JobFolder) -> Iterator[None]:
+    """Make a wait of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise space.no_space(files.path, error) or error from error
 
 
 def is_begun(check: Check, job: Job[T]) -> bool:
     """Tell whether the job runs or is done, so that nothing needs to be ready for its start."""
-    with locks.alone(job.files.starting, check):
+    with _waiting_for_space(job.files), locks.alone(job.files.starting, check):
         return _found(job) is not None
 
 
@@ -124,12 +132,14 @@ def _spawn(job: Job[T], lock: int) -> Child:
     try:
         return spawn(job.command(), job.files, lock, job.processor)
     except OSError as error:
-        raise outcome.cannot_start(job.processor.argv[0], error) from error
+        raise space.no_space(job.folder, error) or outcome.cannot_start(job.processor.argv[0], error) from error
 
 
 def take(check: Check, job: Job[T], begun: Begun, end: End) -> JobResult[T]:
     """Return the result of a job that has ended; what it left is settled before anybody sees it."""
     files = job.files
+    if not files.path.is_dir():  # a lock would make a folder where a disk was
+        raise Temporary(f"{files.path} has gone while {job.task.stage} ran")
     with locks.alone(files.starting, check):
         record = files.record()
         if record is None or record.fingerprint != job.fingerprint():
@@ -149,13 +159,11 @@ def take(check: Check, job: Job[T], begun: Begun, end: End) -> JobResult[T]:
 
 def _settle(check: Check, job: Job[T], record: Record) -> None:
     files = job.files
-    try:
+    with _waiting_for_space(files):
         job.settle(check)
         durable.sync(files.output)
         durable.sync(files.path)
         files.note(record.model_copy(update={"settled": True}))
-    except OSError as error:
-        raise outcome.no_space(files.path, error) or error from error
 
 
 def file_ref(path: Path) -> FileRef:

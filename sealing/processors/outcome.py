@@ -2,7 +2,8 @@
 
 an err_msg in the output          Temporary: whether another try helps cannot be told from a text
 ended by a signal, or otherwise   Temporary, with the log's end; SIGKILL is most often a lack of memory
-3, output could not be written    Temporary: the disk is full
+3, output could not be written    Wait: the disk is full
+an err_msg that speaks of space   Wait: the same; and so is any end without an output on a disk that is full
 2, 126, 127, cannot be started    Permanent: the configuration names a program that does not do this stage
 an output of another shape        Permanent: the program and this product do not fit together
 """
@@ -16,10 +17,10 @@ from typing import TypeVar
 
 from pydantic_core import from_json
 
-from sealing.failures import LeveledFailure, Permanent, Temporary, bounded
+from sealing.failures import LeveledFailure, Permanent, SealingFailure, Temporary, bounded
 from sealing.processors.folder import JobFolder
 from sealing.processors.tasks import StageTask
-from sealing.stores.durable import NO_SPACE
+from sealing.stores import space
 
 T = TypeVar("T")
 USAGE, UNWRITTEN, NOT_RUNNABLE, NOT_FOUND = 2, 3, 126, 127
@@ -53,8 +54,8 @@ def read_answer(folder: JobFolder, task: StageTask[T], end: End) -> T:
             f"{bounded(raw.decode(errors='replace'), SHOWN)!r} in {folder.output}: is it the right program, and of "
             f"the right version? {bounded(str(error), SHOWN)}"
         ) from None
-    if _is_about_space(message):
-        raise Temporary(f"{task.stage} failed, a disk is full: {message}; make room, it runs again by itself")
+    if space.is_about_space(message):
+        raise space.full(f"{task.stage} failed, a disk is full: {bounded(message)}")
     raise Temporary(f"{task.stage} failed: {bounded(message)}")
 
 
@@ -75,13 +76,6 @@ def cannot_start(program: str, error: OSError) -> LeveledFailure:
     return Temporary(f"{why}; the machine lacks processes, memory or open files")
 
 
-def no_space(where: object, error: OSError) -> LeveledFailure | None:
-    """Return the failure for a full disk, or None if that is not what the error says."""
-    if error.errno not in NO_SPACE:
-        return None
-    return Temporary(f"the disk of {where} is full ({error.strerror}); make room, it runs again by itself")
-
-
 def _open(raw: bytes) -> tuple[str | None, object]:
     """Return the error message and the output. Raises ValueError for anything but the contract's envelope."""
     envelope = from_json(raw)
@@ -95,16 +89,17 @@ def _open(raw: bytes) -> tuple[str | None, object]:
     return message, envelope.get("output")
 
 
-def _no_output(folder: JobFolder, stage: str, end: End) -> LeveledFailure:
+def _no_output(folder: JobFolder, stage: str, end: End) -> SealingFailure:
     said = folder.log_tail()
     why = f"{stage} by {end.program} {_how(end)} and left no output"
     text = f"{why}; its last words ({folder.log}): {said}" if said else f"{why} and no word in {folder.log}"
     if end.beyond is None and end.status in {USAGE, NOT_RUNNABLE, NOT_FOUND}:
         return Permanent(f"{text}; the configured program does not do this stage: correct the configuration")
+    # Beside the contract's own status: a program dies in many ways of a log or a mapped file that cannot be written.
+    if end.status == UNWRITTEN or (end.beyond is None and space.is_full(folder.path)):
+        return space.full(f"{text}; the disk of {folder.path} is full")
     if end.beyond is None and end.status == 0:
         return Permanent(f"{text}; it does not keep the contract of a processor")
-    if end.status == UNWRITTEN:
-        return Temporary(f"{text}; is the disk of {folder.path} full?")
     return Temporary(text)
 
 
@@ -118,7 +113,3 @@ def _how(end: End) -> str:
     if end.status < 0:
         return f"was ended by signal {-end.status} ({signal.strsignal(-end.status)})"
     return f"exited with {end.status}"
-
-
-def _is_about_space(message: str) -> bool:
-    return any(text in message for text in ("No space left on device", "Disk quota exceeded", "File too large"))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
 
 from sealing.background import Check
@@ -82,6 +84,61 @@ def _copy_chunk(reader: int, writer: int, count: int, offset: int) -> int:
         if error.errno not in {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}:
             raise
     return os.pwrite(writer, os.pread(reader, count, offset), offset)
+
+
+def copy_digested(source: Path, target: Path, copied: Callable[[int], None]) -> tuple[int, str]:
+    """Copy ``source`` over ``target``, through memory; return its size in bytes and the SHA-256 of what was read.
+
+    ``copied`` is called with the bytes of each chunk; what it raises gives the copy up.
+    """
+    digest, size = hashlib.sha256(), 0
+    with source.open("rb") as reader, target.open("wb", buffering=0) as writer:
+        while chunk := reader.read(CHUNK):
+            digest.update(chunk)
+            _write_all(writer, chunk)
+            size += len(chunk)
+            copied(len(chunk))
+    return size, digest.hexdigest()
+
+
+def _write_all(writer: FileIO, chunk: bytes) -> None:
+    """Write a whole chunk: what a nearly full disk takes of it is less, and the rest is what fails."""
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[writer.write(rest) :]
+
+
+def digest_on_disk(path: Path, read: Callable[[int], None]) -> tuple[int, str]:
+    """Return a file's size in bytes and its SHA-256 as it is on the disk, as far as the system lets us past its cache.
+
+    The file must be synced: pages that are not stay in the cache. ``read`` is called with the bytes of each chunk.
+    """
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb", buffering=0) as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            read(len(chunk))
+    return size, digest.hexdigest()
+
+
+def link(source: Path, target: Path) -> None:
+    """Link to a file; by its path where a file system is in between. What is at ``target`` gives way."""
+    target.unlink(missing_ok=True)
+    if not hard_link(source, target):
+        target.symlink_to(source.absolute())
+
+
+def hard_link(source: Path, target: Path) -> bool:
+    """Give a file a second name, and return whether the file systems let us."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}:
+            raise
+        return False
+    return True
 
 
 def remove(path: Path) -> None:

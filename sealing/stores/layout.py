@@ -9,6 +9,9 @@ from sealing.values import SectorId
 
 HOT_CONFIG = "config.toml"
 HOLDER = ".holder"
+"""The mark of a location that was prepared."""
+STORE_MARK = "sectorstore.json"
+"""The mark of a permanent store that was prepared: ID, Name, ReadOnly. Other keys in it are the manager's."""
 INCUMBENT_DATABASE = "meta"
 
 
@@ -126,6 +129,34 @@ def persisted_update(local: SectorFiles, stored: SectorFiles, sector_size: int) 
     return [(local.update, stored.update), *pairs]
 
 
+def part_of(target: Path) -> Path:
+    """Return the name beside a file in a store under which it is copied there until it is whole."""
+    return target.with_name(f".{target.name}.part")
+
+
+def parts(stored: SectorFiles) -> list[Path]:
+    """Return the unfinished copies of a sector's files, and of its upgrade's, that are in a store."""
+    alone = [path for path in map(part_of, (stored.sealed, stored.update)) if path.exists()]
+    return [*alone, *stored.cache.glob(".*.part"), *stored.update_cache.glob(".*.part")]
+
+
 def space_needed(sector_size: int) -> int:
     """Return the bytes to reserve in a permanent store for one sector's sealed file and cache."""
     return 2 * sector_size if sector_size < 32 << 30 else sector_size + sector_size // 50
+
+
+LAYERS = {32 << 30: 11, 64 << 30: 11}
+"""Layers of labels that PC1 writes, by sector size; 2 for the smaller ones (storage-proofs-core, parameter_cache)."""
+WRITTEN = {"add_pieces": 10, "tree_d": 20, "pc2": 12, "snap_encode": 31}
+"""Tenths of a sector's size that a stage writes in a location, beside what is there when it starts.
+
+From the files' own sizes: the staged data 1; tree-d, a binary tree over it, 2; PC2's tree-c, a tree of eight branches
+over columns, 8/7, and a tree-r-last of which almost nothing is kept; an upgrade's replica 1 and its cache 2.1, which
+is the figure of lotus (storiface/filetype.go). The old replica of an upgrade is linked."""
+
+
+def stage_space(stage: str, sector_size: int) -> int:
+    """Return the bytes that a stage will write in a location; 0 for those that write next to nothing."""
+    if stage == "pc1":
+        return (LAYERS.get(sector_size, 2) + 1) * sector_size  # the layers, and a copy of the data; tree-d is linked
+    return WRITTEN.get(stage, 0) * sector_size // 10

@@ -7,9 +7,8 @@ as well: the mark is synced after what it speaks of, and its removal before PC2 
 
 from __future__ import annotations
 
-import errno
-import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from sealing.background import Check, in_thread
@@ -17,12 +16,23 @@ from sealing.failures import Permanent, Temporary
 from sealing.processors import locks
 from sealing.processors.folder import STARTING, job_folders
 from sealing.processors.spec import Start
-from sealing.stores import durable
+from sealing.stores import durable, space
 from sealing.stores.layout import P_AUX, T_AUX, TREE_D, SectorFiles, persisted
 
 LEFT_BY_PC2 = (P_AUX, T_AUX, "*tree-c*", "*tree-r-last*")
 """What PC2 takes for its own work of before if it finds it."""
 SECTOR_NAME = re.compile(r"s-t0\d+-\d+")
+
+
+def prepare_with_room(
+    files: SectorFiles, stage: str, sector_size: int, prepare: Callable[[Start], None], start: Start
+) -> None:
+    """Prepare a stage and look whether there is room for what it will write. Wait if there is not.
+
+    Looked at last: what is prepared makes room of what an earlier attempt has left.
+    """
+    prepare(start)
+    space.require_room(files, stage, sector_size)
 
 
 def prepare_add_pieces(files: SectorFiles, _: Start) -> None:
@@ -50,6 +60,20 @@ def settle_tree_d(files: SectorFiles, check: Check) -> None:
     durable.sync(files.prepared.parent)
 
 
+def link_tree_d(check: Check, files: SectorFiles, ready: Path) -> Path:
+    """Put a ready tree-d where ``tree_d`` would have built it, and return its path there.
+
+    It is linked, not copied: no stage writes to a tree-d that is there, and removing the sector's files removes links.
+    """
+    with locks.alone(files.jobs / STARTING, check):
+        durable.remove(files.prepared)
+        files.prepared.mkdir(parents=True)
+        durable.link(ready, files.prepared / TREE_D)
+        durable.sync(files.prepared)
+        durable.sync(files.prepared.parent)
+    return files.prepared / TREE_D
+
+
 def prepare_pc1(files: SectorFiles, tree_d: Path, start: Start) -> None:
     """Make an empty cache with tree-d in it, and an empty sealed file, which PC1 fills with the data.
 
@@ -63,9 +87,10 @@ def prepare_pc1(files: SectorFiles, tree_d: Path, start: Start) -> None:
         durable.remove(files.cache)
     files.cache.mkdir(parents=True, exist_ok=True)
     files.sealed.parent.mkdir(parents=True, exist_ok=True)
+    durable.remove(files.sealed)  # a new file: the one of before may be linked into a store
     files.sealed.write_bytes(b"")
     # Always anew: without one the library writes a tree-d that is of full size before it is whole.
-    _link(tree_d, files.cache / TREE_D)
+    durable.link(tree_d, files.cache / TREE_D)
 
 
 def settle_pc1(files: SectorFiles, check: Check) -> None:
@@ -86,6 +111,7 @@ def prepare_pc2(files: SectorFiles, start: Start) -> None:
     _unmark(files)
     if not pristine:
         _require(files.unsealed, "the staged data", "DealsAcquired")
+        durable.remove(files.sealed)  # a new file: the one of before may be linked into a store
         durable.copy(files.unsealed, files.sealed, lambda _: start.check())
         durable.sync(files.sealed)
     for pattern in LEFT_BY_PC2:
@@ -190,14 +216,3 @@ def _unmark(files: SectorFiles) -> None:
 def _require(path: Path, what: str, state: str) -> None:
     if not path.is_file():
         raise Permanent(f"{what}, {path}, is not there: resume to {state}, which makes it")
-
-
-def _link(source: Path, target: Path) -> None:
-    """Link to a file; by its path where a file system is in between."""
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}:
-            raise
-        target.symlink_to(source.absolute())

@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
-from sealing.config.scanned import DESCRIPTION, described
+from sealing.config.scanned import described
 from sealing.stores import durable, incumbent
-from sealing.stores.layout import HOLDER, HOT_CONFIG, INCUMBENT_DATABASE
+from sealing.stores.layout import HOLDER, HOT_CONFIG, INCUMBENT_DATABASE, STORE_MARK
 
 LOCATION_FOLDERS = tuple(f"data/{name}" for name in incumbent.HOLDS)
 STORE_FOLDERS = ("sealed", "cache", "update", "update-cache")
@@ -48,19 +48,19 @@ def prepare_store(folder: Path, name: str | None, *, readonly: bool = False) -> 
 
     Raises UnfitError, also for a store that says that it is another one, and OSError where the system refuses.
     """
-    _refuse_others(folder, (*STORE_FOLDERS, "unsealed", DESCRIPTION))
+    _refuse_others(folder, (*STORE_FOLDERS, "unsealed", STORE_MARK))
     try:
         known = described(folder)
     except ValueError as error:
         raise UnfitError(str(error)) from None
     if known is not None and name not in {None, known.name}:
-        raise UnfitError(f"{folder / DESCRIPTION} says that its name is {known.name}; give that name, or none")
+        raise UnfitError(f"{folder / STORE_MARK} says that its name is {known.name}; give that name, or none")
     if known is not None and readonly is not known.readonly:
-        raise UnfitError(f"{folder / DESCRIPTION} says that ReadOnly is {json.dumps(known.readonly)}; change it there")
+        raise UnfitError(f"{folder / STORE_MARK} says that ReadOnly is {json.dumps(known.readonly)}; change it there")
     chosen = known.name if known else name or str(folder)
     description = {"ID": str(uuid.uuid4()), "Name": chosen, "ReadOnly": readonly}
     made = _folders(folder, STORE_FOLDERS)
-    return chosen, made + _file(folder / DESCRIPTION, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+    return chosen, made + _file(folder / STORE_MARK, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
 
 
 def _refuse_others(folder: Path, ours: Iterable[str]) -> None:

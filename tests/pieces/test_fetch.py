@@ -297,7 +297,10 @@ async def test_a_full_disk_is_waited_for(home: Home) -> None:
     """The disk is named."""
     home.files.pieces.mkdir(parents=True)
     home.part.symlink_to("/dev/full")
-    with pytest.raises(Wait, match=rf"the disk of {home.files.pieces}: No space left on device; .*make room"):
+    with pytest.raises(
+        Wait,
+        match=rf"the disk of {home.files.pieces} is full \(No space left on device\); waiting for space: make room",
+    ):
         await home.fetch()
 
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from sealing.failures import Permanent, SealingFailure, Temporary
+from sealing.failures import Permanent, SealingFailure, Temporary, Wait
 from sealing.processors.folder import JobFolder
 from sealing.processors.job import Job, run, running, stop
 from sealing.processors.launch import file_ref
 from sealing.processors.processor import Processor
 from sealing.processors.programs import SIMULATED
 from sealing.processors.tasks import C2
+from sealing.stores import space
 from sealing.values import FileRef
 from tests.processors.jobs import Alive, script_job, starts
 
@@ -40,13 +41,14 @@ async def failure(job: Job[Any]) -> SealingFailure:
         ('printf \'{"err_msg": "bad luck", "output": null}\' > $5; exit 1', Temporary, ["tree_d failed: bad luck"]),
         (
             'printf \'{"err_msg": "x: No space left on device (os error 28)", "output": null}\' > $5; exit 1',
-            Temporary,
-            ["a disk is full", "make room"],
+            Wait,
+            ["a disk is full", "os error 28", "waiting for space: make room"],
         ),
         ("echo last words; kill -9 $$", Temporary, ["killed by SIGKILL, perhaps for memory", "last words", "/log"]),
         ("kill -SEGV $$", Temporary, ["signal 11 (Segmentation fault)", "no word in"]),
         ("echo panicked >&2; exit 101", Temporary, ["exited with 101", "panicked"]),
-        ("exit 3", Temporary, ["exited with 3", "full?"]),
+        ("exit 3", Wait, ["exited with 3", "is full; waiting for space"]),
+        ("kill -BUS $$", Temporary, ["signal 7 (Bus error)"]),
         ("echo unknown stage; exit 2", Permanent, ["exited with 2", "unknown stage", "correct the configuration"]),
         ("exit 127", Permanent, ["exited with 127", "correct the configuration"]),
         ("exit 0", Permanent, ["exited with 0 and left no output", "contract"]),
@@ -151,21 +153,58 @@ async def test_disk_full_for_the_output(tmp_path: Path) -> None:
     task = C2(c1out=file_ref(tmp_path / "c1.json"), prover_id=ZEROS, sector_id=1, miner_id=1)
     limited = Processor("c2", (sys.executable, "-c", LIMITED, *SIMULATED))
     failed = await failure(Job(tmp_path / "sector" / "c2", limited, task, round=0))
-    assert type(failed) is Temporary
+    assert isinstance(failed, Wait)
+    assert failed.delay == space.LOOK_AGAIN
     assert "exited with 3" in str(failed)
-    assert f"is the disk of {tmp_path}/sector/c2 full?" in str(failed)
+    assert f"the disk of {tmp_path}/sector/c2 is full; waiting for space" in str(failed)
 
 
 async def test_disk_full_at_the_start(tmp_path: Path) -> None:
-    """A full disk when the job is started is Temporary and says which."""
+    """A full disk when the job is started is waited for, and the wait says which it is."""
     plain = script_job(tmp_path, "answer")
 
     def prepare(_: object) -> None:
         raise OSError(28, os.strerror(28))
 
     failed = await failure(Job(plain.folder, plain.processor, plain.task, round=0, prepare=prepare))
-    assert type(failed) is Temporary
-    assert str(failed).startswith(f"the disk of {plain.folder} is full (No space left on device)")
+    assert isinstance(failed, Wait)
+    assert str(failed) == (
+        f"the disk of {plain.folder} is full (No space left on device); waiting for space: make room there"
+    )
+
+
+async def test_disk_full_when_the_output_is_settled(tmp_path: Path) -> None:
+    """The same of what makes the stage's files durable; it is settled, and not run again, when there is room."""
+    full = [OSError(28, os.strerror(28))]
+
+    def settle(_: object) -> None:
+        if full:
+            raise full.pop()
+
+    job = script_job(tmp_path, f"echo >> {tmp_path}/starts; answer", settle=settle)
+    assert isinstance(await failure(job), Wait)
+    assert (await run(job, on_alive=Alive())).answer
+    assert starts(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "level"), [("kill -BUS $$", Wait), ("exit 120", Wait), ("exit 0", Wait), ("exit 2", Permanent)]
+)
+async def test_ends_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, level: type[SealingFailure]
+) -> None:
+    """A program that cannot write its log, or to mapped memory, ends in its own way: the disk is what is wrong."""
+    monkeypatch.setattr(space, "free", lambda _: 4096)
+    failed = await failure(script_job(tmp_path, script))
+    assert type(failed) is level
+    assert ("waiting for space" in str(failed)) == (level is Wait)
+
+
+async def test_a_folder_that_goes_is_not_made_again(tmp_path: Path) -> None:
+    """A disk that is unmounted while a stage runs leaves a folder in which nothing is made."""
+    job = script_job(tmp_path, f"rm -r {tmp_path}/sector; exit 1")
+    assert "has gone while tree_d ran" in str(await failure(job))
+    assert not (tmp_path / "sector").exists()
 
 
 async def test_a_changed_input_is_refused(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from sealing.processors.folder import JobFolder
 from sealing.processors.job import running_jobs, stop, stop_all
 from sealing.processors.programs import SIMULATED
 from sealing.stores import local
+from sealing.stores.attached import store_sector, transfer_of
 from sealing.stores.layout import P_AUX, T_AUX, SectorFiles, tree_r_last_names
 from sealing.values import FileRef, SectorId
 from tests.stores.sealing import PROOF, SIZE, Sealing, content, until
@@ -62,6 +63,12 @@ def misbehave(tmp_path: Path, **stages: dict[str, Any]) -> None:
     (tmp_path / "simulated.json").write_text(json.dumps(stages))
 
 
+def store_in(folder: Path) -> Path:
+    """Make an empty store."""
+    (folder / "store").mkdir()
+    return folder / "store"
+
+
 async def test_seals(sealing: Sealing) -> None:
     """The stages fit together: what one leaves the next one finds, and the mark is there between PC1 and PC2."""
     pieces = await sealing.pieces()
@@ -86,6 +93,21 @@ async def test_pc2_again_after_success(sealing: Sealing) -> None:
     assert await sealing.pc2(labels) == first
     assert content(sealing.files.sealed) == replica
     await sealing.c1(pieces, first)
+
+
+async def test_what_is_linked_into_a_store_stays(sealing: Sealing, tmp_path: Path) -> None:
+    """No stage writes to files that a store shares: neither C1, nor PC1 and PC2 of a sector that was taken back."""
+    pieces = await sealing.pieces()
+    commitments = await sealing.pc2(await sealing.pc1(pieces))
+    transfer = transfer_of(sealing.files, store_in(tmp_path), SIZE)
+    await store_sector(sealing.files, transfer, on_alive=lambda _: None)
+    before = [content(target) for _, target in transfer.pairs]
+    assert transfer.copied == 0
+    await sealing.c1(pieces, commitments)
+    sealing.round = 1
+    await sealing.pc2(await sealing.pc1(pieces, ticket="33" * 31 + "00"))
+    assert content(sealing.files.sealed) != before[0]
+    assert [content(target) for _, target in transfer.pairs] == before
 
 
 async def test_pc2_killed_in_the_middle(simulated: Sealing, tmp_path: Path) -> None:

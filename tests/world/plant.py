@@ -61,6 +61,7 @@ max_retries = 2
 [[attached]]
 name = "store"
 location = "{store}"
+{attached}
 [processors]
 program = "{program}"
 {processors}
@@ -156,6 +157,11 @@ class Plant:
         """Tell the simulated processor what to do in a stage: ``pc1={"seconds": 1}``, ``pc2={"fail": "why"}``."""
         (self.folder / "simulated.json").write_text(json.dumps(stages))
 
+    def starts(self, stage: str) -> int:
+        """Return how often the simulated processor has begun a stage, since it was told what to do."""
+        counts = self.folder / "simulated.json.counts"
+        return int(json.loads(counts.read_text() or "{}").get(stage, 0)) if counts.exists() else 0
+
     def reported(self, number: int = 1) -> list[str]:
         """Return the states that the manager was told of."""
         return [report.next for report in self.observer.reports(self.id(number))]
@@ -179,6 +185,7 @@ async def plant(  # noqa: PLR0913 - each is one thing that tests vary
     processors: str = "",
     policy: str = "",
     worker: str = "",
+    attached: str = "",
     program: str | Path = "simulated",
     verifier: Verifier | None = None,
     **devnet: Any,
@@ -207,6 +214,7 @@ async def plant(  # noqa: PLR0913 - each is one thing that tests vary
                 sealing=sealing,
                 threads="".join(f'[[sealing_thread]]\nlocation = "{path}"\n' for path in locations),
                 store=store,
+                attached=attached,
                 program=program,
                 processors=processors,
                 temporal=client.service_client.config.target_host,
