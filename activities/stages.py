@@ -23,7 +23,7 @@ from sealing.processors.processor import Processor
 from sealing.processors.spec import nothing
 from sealing.processors.tasks import StageTask
 from sealing.proofs import seal_proof
-from sealing.sector import Sector, Task
+from sealing.sector import Sector, Task, ticket_ends
 from sealing.stores.layout import SectorFiles
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ class Stages:
 
     def _ask(self, task: Task, made: Job[T]) -> Ask:
         stage = made.task.stage
-        return Ask(stage, made.folder, self.processors(stage), _ticket_ends(task), _progress(task))
+        return Ask(stage, made.folder, self.processors(stage), ticket_ends(task.sector, task.settings), _progress(task))
 
     def _job(
         self,
@@ -149,14 +149,6 @@ def _tell(record: Spent, waiting: Waiting) -> None:
         "for": waiting.text + behind,
         "since": waiting.since,
     }
-
-
-def _ticket_ends(task: Task) -> float | None:
-    """Return when the sector's ticket ends, in seconds since 1970; None where that does not matter, or no more."""
-    ticket, sent = task.sector.ticket, task.sector.precommit_sent
-    if ticket is None or not ticket.drawn_at or (sent is not None and sent.ticket_epoch == ticket.epoch):
-        return None
-    return ticket.drawn_at + task.settings.ticket_lifetime.total_seconds()
 
 
 def _progress(task: Task) -> int:
