@@ -28,6 +28,7 @@ from activities.snapup import SnapUpActivities
 from activities.stages import Stages
 from activities.step import StepInterceptor
 from activities.storage import ConfirmationActivities, StorageActivities
+from sealing.cache import cache_dir
 from sealing.config import Config, HotFiles
 from sealing.jsonrpc.server import JsonRpcServer, application
 from sealing.manager.client import Manager
@@ -37,6 +38,7 @@ from sealing.pieces.fetch import PieceSources
 from sealing.processors.admission import Admission, Running
 from sealing.processors.folder import JobFolder
 from sealing.processors.job import running_jobs
+from sealing.processors.streams import streaming
 from sealing.sector import ThreadInput, thread_id
 from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
@@ -93,6 +95,7 @@ async def serving(config: Config, client: Client) -> AsyncIterator[None]:
     stages = Stages(programs.of, admission, limits, Mounts.remember(folders_of(config)))
     rpc = config.manager.rpc_client
     async with (
+        streaming(cache_dir() / "processors" / config.worker.name),
         Manager(rpc.addr, headers=rpc.headers) as manager,
         fleet_worker(client, config.temporal.task_queue, manager),
         machine_worker(config, client, manager, stages, programs),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sealing.processors import processes
 from sealing.processors.folder import JobFolder
+from sealing.processors.placement import join_group, placed
 from sealing.processors.processes import Process
 from sealing.processors.processor import Processor
 
@@ -33,12 +38,26 @@ class Child:
         return self.popen.wait() if self.popen else None
 
 
+def behind(before: Sequence[str], command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """Return ``command`` behind the programs that start it. Raises OSError as a start would if there is none to start.
+
+    The program in front would be started all the same, and say in words of its own that it found nothing.
+    """
+    if before and shutil.which(command[0], path=environment.get("PATH")) is None:
+        number = errno.EACCES if Path(command[0]).exists() else errno.ENOENT
+        raise OSError(number, os.strerror(number), command[0])
+    return [*before, *command]
+
+
 def spawn(command: Sequence[str], files: JobFolder, lock: int, processor: Processor) -> Child:
-    """Start a job's leader, which inherits ``lock`` and so holds it until it ends. Raises OSError if that fails."""
+    """Start a job's leader, which inherits ``lock`` and so holds it until it ends.
+
+    Raises OSError if that fails, and Permanent where the machine has not the CPUs that it is to run on.
+    """
     environment = {**processor.environment(), processes.MARK: str(files.path)}
-    with files.log.open("wb") as log:
+    with files.log.open("wb") as log, placed(processor) as before:
         popen = subprocess.Popen(  # noqa: S603 - the configured program is what is to be run
-            command,
+            behind(before, command, environment),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -46,6 +65,7 @@ def spawn(command: Sequence[str], files: JobFolder, lock: int, processor: Proces
             pass_fds=(lock,),
             env=environment,
         )
+    join_group(processor, popen.pid)
     # It may have ended already; its pid stays taken until it is reaped, which nobody does before the thread.
     child = Child(processes.look(popen.pid) or Process(popen.pid, 0, popen.pid), popen)
     for process, other in list(_ours.items()):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,17 @@ class Record(Frozen):
     basis: str = ""
     processor: str = ""
     """The name of the processor that it was given."""
+    stream: bool = False
+    """Its leader is a processor that does other tasks as well. It is noted only while the task is in flight there."""
     settled: bool = False
     """The output was taken once: what the stage left is synced and outlives a power cut."""
+
+
+ended_for: defaultdict[processes.Process, set[Path]] = defaultdict(set)
+"""Processors that do many tasks and that this process ended, and the folders of the jobs for whose sake.
+
+Whoever follows such a processor takes it out of here: to its other tasks this is no failure of theirs.
+"""
 
 
 @dataclass(frozen=True)
@@ -105,12 +115,17 @@ class JobFolder:
         return locks.is_held(self.lock)
 
     def leader(self) -> processes.Process | None:
-        """Return the job's first process, if it still runs."""
+        """Return the job's first process, if it still runs. A task in a stream has no process of its own."""
+        record = self.record()
+        if record is not None and record.stream:
+            return None
         return self._noted_leader() or processes.leader(self.path)
 
     def _noted_leader(self) -> processes.Process | None:
         record = self.record()
         if record is None or record.pid is None or record.boot != processes.boot_id():
+            return None
+        if record.stream and not self.is_running():  # answered or lost, whatever else the processor still does
             return None
         found = processes.look(record.pid)
         return found if found and found.began == record.began else None
@@ -138,6 +153,7 @@ class JobFolder:
     def halt(self, grace: float = GRACE) -> bool:
         """End every process of the job, and wait until they are gone. Return whether there was one.
 
+        A task in a stream can be ended only with the processor and all its other tasks.
         Temporary if one cannot be ended. The caller is alone in ``starting``, so that nobody starts the job meanwhile.
         """
         first = self._noted_leader()  # one that is not noted is found by its mark, with all others
@@ -150,6 +166,9 @@ class JobFolder:
 
         if not alive() and not self.is_running():
             return False
+        record = self.record()
+        if first and record is not None and record.stream:
+            ended_for[first].add(self.path)
         left = processes.end_all(alive, grace, PATIENCE)
         if left or not self._is_free(PATIENCE):
             pids = ", ".join(str(each.pid) for each in left) or "a process that is not known"

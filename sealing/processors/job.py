@@ -11,18 +11,23 @@ one ends another that still runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sealing.background import BEAT, Check, beating, in_thread
+from sealing.failures import Temporary
 from sealing.processors import launch, locks, processes
-from sealing.processors.children import Child
+from sealing.processors.flight import Flight, Loss, in_flight
 from sealing.processors.folder import GRACE, JobFolder, job_folders
-from sealing.processors.launch import begin, take
+from sealing.processors.launch import Begun, begin, take
 from sealing.processors.outcome import End
+from sealing.processors.processor import Protocol
 from sealing.processors.spec import Job, JobResult, Start
+from sealing.processors.stream import StoppedError
+from sealing.processors.streams import stream_of
 
 __all__ = [
     "Job",
@@ -47,7 +52,7 @@ class _Progress:
 
     stage: str
     phase: str = "starting"
-    process: processes.Process | None = None
+    process: processes.Process | Flight | None = None
 
     def facts(self) -> dict[str, Any]:
         running = self.process
@@ -111,31 +116,62 @@ async def job_ended(folder: Path) -> None:
     """Wait until the job in ``folder`` does not run. It may be one that another process started."""
     files = JobFolder.at(folder)
     while files.is_running():
-        leader = await asyncio.to_thread(files.leader)
-        if leader:
+        if flight := in_flight(files):
+            await _landed(flight)
+        elif leader := await asyncio.to_thread(files.leader):
             await processes.ended(leader)
         else:  # its leader is gone and something that it started still holds the lock
             await asyncio.sleep(BEAT)
 
 
 async def _run(job: Job[T], progress: _Progress) -> JobResult[T]:
-    begun = await in_thread(begin, job)
-    end = End(job.processor.argv[0])
+    begun = await _begun(job, progress)
+    program = job.processor.argv[0]
+    end = End(program)
     if begun.child:
         progress.phase, progress.process = "running", begun.child.process
-        beyond = await _until_ended(job, begun.child)
-        end = End(job.processor.argv[0], await asyncio.to_thread(begun.child.status), beyond)
+        beyond = await _until_ended(job, begun.child.process, processes.ended(begun.child.process))
+        end = End(program, await asyncio.to_thread(begun.child.status), beyond)
+    elif begun.flight:
+        progress.phase, progress.process = "running", begun.flight
+        end = End(program, beyond=await _until_ended(job, begun.flight, _landed(begun.flight)))
+        if loss := await _landed(begun.flight):
+            raise _stopped(job, end.beyond) if end.beyond is not None else loss()
     progress.phase, progress.process = "settling", None
     return await in_thread(take, job, begun, end)
 
 
-async def _until_ended(job: Job[T], child: Child) -> float | None:
+async def _begun(job: Job[T], progress: _Progress) -> Begun:
+    """Start the job unless it is begun, by a stream once that is ready."""
+    while True:
+        if job.processor.protocol is Protocol.stream and not await is_begun(job):
+            progress.phase = "waits for its processor to be ready"
+            await stream_of(job.processor, job.task.stage).ready()
+            progress.phase = "starting"
+        with contextlib.suppress(StoppedError):
+            return await in_thread(begin, job)
+
+
+async def _until_ended(job: Job[T], running: processes.Process | Flight, ended: Awaitable[object]) -> float | None:
     """Wait for the job's end. Return its time limit if it had to be stopped beyond it."""
     limit = job.time_limit
     try:
-        async with asyncio.timeout(None if limit is None else max(0.0, limit - child.process.seconds)):
-            await processes.ended(child.process)
+        async with asyncio.timeout(None if limit is None else max(0.0, limit - running.seconds)):
+            await ended
     except TimeoutError:
         await stop(job.folder)
         return limit
     return None
+
+
+async def _landed(flight: Flight) -> Loss | None:
+    """Wait for a task's answer; return how it was lost if there is none."""
+    return await asyncio.shield(asyncio.wrap_future(flight.over))
+
+
+def _stopped(job: Job[T], limit: float) -> Temporary:
+    name, program = job.processor.name, job.processor.argv[0]
+    return Temporary(
+        f"{job.task.stage} by {program} was stopped after its time limit of {limit:g} s, "
+        f"and the processor {name} with it"
+    )

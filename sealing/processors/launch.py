@@ -16,9 +16,13 @@ from sealing.background import Check
 from sealing.failures import Permanent, Temporary
 from sealing.processors import locks, outcome, processes
 from sealing.processors.children import Child, spawn
+from sealing.processors.flight import Flight, in_flight
 from sealing.processors.folder import JobFolder, Record, job_folders
+from sealing.processors.lines import request
 from sealing.processors.outcome import End
+from sealing.processors.processor import Protocol
 from sealing.processors.spec import Job, JobResult, Start
+from sealing.processors.streams import stream_of
 from sealing.stores import durable, space
 from sealing.values import FileRef
 
@@ -27,10 +31,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Begun:
-    """A job that runs, or, without a child, one that was found done."""
+    """A job that runs, as a child or in flight; without both, one that was found done."""
 
     attached: bool
     child: Child | None = None
+    flight: Flight | None = None
 
 
 def begin(check: Check, job: Job[T]) -> Begun:
@@ -45,7 +50,7 @@ def begin(check: Check, job: Job[T]) -> Begun:
         same = record is not None and record.fingerprint == mark
         _make_way(files, keep=same)
         again = same and record is not None and record.boot == boot and not files.output.exists()
-        return Begun(attached=False, child=_start(job, mark, Start(again, check)))
+        return _start(job, mark, Start(again, check))
 
 
 @contextlib.contextmanager
@@ -68,8 +73,11 @@ def _found(job: Job[T]) -> Begun | None:
     files, record = job.files, job.files.record()
     if record is None or record.fingerprint != job.fingerprint():
         return None
-    if files.is_running() and (leader := files.leader()):
-        return Begun(attached=True, child=Child.found(leader))
+    if files.is_running():
+        if flight := in_flight(files):
+            return Begun(attached=True, flight=flight)
+        if leader := files.leader():
+            return Begun(attached=True, child=Child.found(leader))
     # What was written before a power cut, and not synced, is not what it was.
     whole = record.settled or record.boot == processes.boot_id()
     if whole and outcome.found_answer(files, job.task) is not None:
@@ -97,7 +105,7 @@ def _make_way(files: JobFolder, *, keep: bool) -> None:
         files.wipe()
 
 
-def _start(job: Job[T], mark: str, start: Start) -> Child:
+def _start(job: Job[T], mark: str, start: Start) -> Begun:
     files = job.files
     for ref in job.task.inputs():
         _check_input(ref)
@@ -121,11 +129,14 @@ def _start(job: Job[T], mark: str, start: Start) -> Child:
         )
         files.note(record)
         start.check()
+        if job.processor.protocol is Protocol.stream:
+            stream = stream_of(job.processor, job.task.stage)
+            return Begun(attached=False, flight=stream.hand(request(job.task), files, record, lock))
         child = _spawn(job, lock)
         files.note(record.model_copy(update={"pid": child.process.pid, "began": child.process.began}))
     finally:
         os.close(lock)
-    return child
+    return Begun(attached=False, child=child)
 
 
 def _spawn(job: Job[T], lock: int) -> Child:

@@ -91,7 +91,7 @@ def _open(raw: bytes) -> tuple[str | None, object]:
 
 def _no_output(folder: JobFolder, stage: str, end: End) -> SealingFailure:
     said = folder.log_tail()
-    why = f"{stage} by {end.program} {_how(end)} and left no output"
+    why = f"{stage} by {end.program} {how_ended(end)} and left no output"
     text = f"{why}; its last words ({folder.log}): {said}" if said else f"{why} and no word in {folder.log}"
     if end.beyond is None and end.status in {USAGE, NOT_RUNNABLE, NOT_FOUND}:
         return Permanent(f"{text}; the configured program does not do this stage: correct the configuration")
@@ -103,7 +103,8 @@ def _no_output(folder: JobFolder, stage: str, end: End) -> SealingFailure:
     return Temporary(text)
 
 
-def _how(end: End) -> str:
+def how_ended(end: End) -> str:
+    """Return what became of a process, as what follows its name."""
     if end.beyond is not None:
         return f"was stopped after its time limit of {end.beyond:g} s"
     if end.status is None:

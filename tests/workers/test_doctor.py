@@ -320,6 +320,25 @@ async def test_a_processor_of_others_that_is_not_there(built: Plant) -> None:
     assert "its own" in found["porep parameters"].text
 
 
+@pytest.mark.parametrize(
+    ("keys", "level", "text"),
+    [
+        ('cgroup.cpuset = "0"', Level.OK, "affinity"),
+        ('cgroup.cpuset = "0,8000-8001"', Level.WRONG, 'pc2[0]: cgroup.cpuset = "0,8000-8001" names CPUs 8000-8001'),
+        ("numa_preferred = 0", Level.WARNING, "numactl is not installed"),
+    ],
+)
+async def test_where_processors_run(
+    built: Plant, monkeypatch: pytest.MonkeyPatch, keys: str, level: Level, text: str
+) -> None:
+    """Which of what the configuration asks for this machine lets one do."""
+    monkeypatch.setattr("workers.doctor.placement.numactl", lambda: None)
+    spoil(built, "[temporal]\n", f"[[processors.pc2]]\n{keys}\n[temporal]\n")
+    found = (await answers(built.file))["placement"]
+    assert found.level is level
+    assert text in found.text
+
+
 async def test_a_processor_that_does_not_run(built: Plant) -> None:
     """What it said is shown."""
     (built.folder / "seal-processor").write_text("#!/bin/sh\necho no such library >&2; exit 127\n")

@@ -15,7 +15,7 @@ from sealing.flow.snapup import SNAPUP
 from sealing.processors.parameters import POREP, UPDATE
 from sealing.proofs import SECTOR_SIZES
 from sealing.stores.layout import space_needed
-from workers.doctor import machine, manager, programs
+from workers.doctor import machine, manager, placement, programs
 from workers.doctor.checks import CALL_LIMIT, Answer, Check, Finding, ok, run_all, warning, wrong
 from workers.doctor.server import Server
 
@@ -75,6 +75,7 @@ def _of(config: Config, stores: Sequence[Attached]) -> list[Check]:
             for index, thread in enumerate(config.sealing_thread)
         ),
         *programs.checks(config.processors, sizes, _kinds(config)),
+        *placement.checks(config.processors),
         Check("clock", partial(manager.clock, told)),
         Check("open files", machine.open_files),
     ]
