@@ -43,6 +43,7 @@ from sealing.sector import ThreadInput, thread_id
 from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
 from workers.connection import StartError, connect, ensure_attributes
+from workers.measuring import measured
 from workers.presence.ping import ping_for_ever
 from workers.presence.service import WorkerService
 from workers.programs import Programs
@@ -95,6 +96,7 @@ async def serving(config: Config, client: Client) -> AsyncIterator[None]:
     stages = Stages(programs.of, admission, limits, Mounts.remember(folders_of(config)))
     rpc = config.manager.rpc_client
     async with (
+        measured(config, admission),
         streaming(cache_dir() / "processors" / config.worker.name),
         Manager(rpc.addr, headers=rpc.headers) as manager,
         fleet_worker(client, config.temporal.task_queue, manager),

@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
@@ -17,6 +18,20 @@ from workflows import attributes
 AT_ONCE = 50
 """Descriptions that are asked for at once."""
 SECTORS = "WorkflowType IN ('Sealer', 'SnapUp')"
+
+
+@dataclass(frozen=True)
+class Waits:
+    """That a stage waits for its turn on its machine: since when, and for what in words."""
+
+    stage: str
+    since: datetime
+    what: str
+
+    def __str__(self) -> str:
+        """Return all of it in words."""
+        seconds = max(0.0, (datetime.now(UTC) - self.since).total_seconds())
+        return f"{self.stage} waits {seconds:.0f} s for {self.what}"
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,7 @@ class SectorView:
     """Since the task began, to now or to its end."""
     doing: str
     """What its step is at, in words."""
+    waits: Waits | None = None
 
     @property
     def standing(self) -> str:
@@ -97,7 +113,20 @@ def see(found: WorkflowExecutionDescription) -> SectorView:
         began=found.start_time,
         seconds=(end - found.start_time).total_seconds(),
         doing="stands still" if parked else "; ".join(filter(None, map(_doing, pending))),
+        waits=next(filter(None, (_waits(beat) for each in pending for beat in _beats(each))), None),
     )
+
+
+def _beats(pending: PendingActivityInfo) -> list[dict[str, Any]]:
+    """Return what a running activity's last heartbeat told; of one that does not run it is of no interest."""
+    runs = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+    return [json.loads(payload.data or b"{}") for payload in pending.heartbeat_details.payloads if runs]
+
+
+def _waits(beat: dict[str, Any]) -> Waits | None:
+    if "for" not in beat:
+        return None
+    return Waits(beat["stage"], datetime.fromtimestamp(beat["since"], UTC), beat["for"])
 
 
 def _doing(pending: PendingActivityInfo) -> str:
@@ -106,9 +135,9 @@ def _doing(pending: PendingActivityInfo) -> str:
     Why an attempt before had to wait, for room on a disk for example, is not what one is at that runs.
     """
     name = pending.activity_type.name
-    runs = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-    for payload in pending.heartbeat_details.payloads if runs else ():
-        beat = json.loads(payload.data or b"{}")
+    for beat in _beats(pending):
+        if waits := _waits(beat):
+            return str(waits)
         if beat.get("stage"):
             seconds = f" {beat['seconds']:.0f} s" if beat.get("seconds") else ""
             return f"{beat['stage']} {beat.get('phase', 'runs')}{seconds}"

@@ -11,7 +11,6 @@ from sealing.config.older import older_in
 from sealing.config.problems import Finding, Key
 from sealing.config.tables import Table
 
-_NO_METRICS = "this version serves no metrics"
 _ASKS_ALWAYS = "a thread asks until there is a task, and a manager that is away is waited for"
 _VERIFIES_LATER = "no stage verifies the replica after PC2; each proof is verified before it is sent"
 _BY_ITSELF = "the worker copies files to the stores itself"
@@ -20,8 +19,6 @@ _NO_UNSEAL = "this worker does not unseal; leave it to the other worker"
 _NO_STAGE = {"transfer": _BY_ITSELF, "unseal": _NO_UNSEAL, "window_post": _NO_POST, "winning_post": _NO_POST}
 
 WITHOUT_EFFECT: dict[str, str] = {
-    "metrics.enable": _NO_METRICS,
-    "metrics.http_listen": _NO_METRICS,
     **{
         f"{table}.{key}": why
         for table in ("sealing", "sealing_thread.sealing")

@@ -87,8 +87,6 @@ def test_keys_without_effect_are_told(tmp_path: Path) -> None:
         "sealing_daemons",
         "worker.local_pieces_dir",
         "worker.scan_persist_stores[0]",
-        "metrics.enable",
-        "metrics.http_listen",
         "sealing.verify_after_pc2",
         "processors.pc2[0].weight",
     }

@@ -171,6 +171,15 @@ async def threads(client: Client, config: Config) -> list[ThreadView]:
     return list(await asyncio.gather(*(thread(client, config, index) for index in range(len(config.sealing_thread)))))
 
 
+async def at_work(client: Client, views: Sequence[ThreadView]) -> list[SectorView | None]:
+    """Return what the sector of each thread is at on its machine, in the order given; None for one without."""
+
+    async def one(view: ThreadView) -> SectorView | None:
+        return await _see(client, view.thread.sector) if view.thread and view.thread.sector else None
+
+    return list(await asyncio.gather(*(one(view) for view in views)))
+
+
 async def thread(client: Client, config: Config, index: int) -> ThreadView:
     """Return one thread. What cannot be asked is missing in it, and ``problem`` says why."""
     configured = config.sealing_thread[index]

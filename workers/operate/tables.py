@@ -56,9 +56,9 @@ def sector_row(view: SectorView, known: Known) -> dict[str, object]:
     }
 
 
-def thread_row(view: ThreadView) -> dict[str, object]:
-    """Return what a list says of a thread."""
-    sector = view.sector
+def thread_row(view: ThreadView, work: SectorView | None) -> dict[str, object]:
+    """Return what a list says of a thread, and of the work at its sector."""
+    sector, waits = view.sector, work.waits if work else None
     return {
         "index": view.index,
         "location": view.location,
@@ -68,7 +68,8 @@ def thread_row(view: ThreadView) -> dict[str, object]:
         "state": sector.state if sector else None,
         "standing": view.standing,
         "since": view.since,
-        "doing": view.doing,
+        "doing": work.doing if work else view.doing,
+        "waits": {"stage": waits.stage, "for": waits.what, "since": waits.since} if waits else None,
         "last_error": view.last_error,
         "can_resume_to": [*sector.resumable, "Abort"] if sector and sector.halted else [],
     }
@@ -94,14 +95,15 @@ def sectors_table(rows: Sequence[dict[str, object]]) -> None:
 def threads_table(rows: Sequence[dict[str, object]]) -> None:
     """Print a worker's threads."""
     table(
-        ("INDEX", "LOCATION", "PLAN", "SECTOR", "STATE", "STANDING", "FOR", "LAST ERROR, OR WHY IDLE"),
+        ("INDEX", "LOCATION", "PLAN", "SECTOR", "STATE", "STANDING", "FOR", "DOING, OR WHY IDLE", "LAST ERROR"),
         [
             (
                 *(str(row[name]) for name in ("index", "location", "plan")),
                 *(str(row[name] or "-") for name in ("sector", "state")),
                 str(row["standing"]),
                 since(row["since"]),
-                bounded(str(row["last_error"] or (row["sector"] is None and row["doing"]) or ""), REASON),
+                bounded(str(row["doing"] or "-"), REASON),
+                bounded(str(row["last_error"]), REASON),
             )
             for row in rows
         ],

@@ -31,8 +31,12 @@ def add_to(worker: click.Group) -> None:
 def list_command(file: Path, *, as_json: bool) -> None:
     """List the sealing threads, with the sector that each is at."""
     config = as_it_is(running.read_config(file))
-    views: list[ThreadView] = running.run(lambda: config.temporal, lambda client: looking.threads(client, config))
-    rows = [tables.thread_row(view) for view in views]
+
+    async def work(client: Client) -> list[dict[str, object]]:
+        views = await looking.threads(client, config)
+        return [tables.thread_row(*each) for each in zip(views, await looking.at_work(client, views), strict=True)]
+
+    rows = running.run(lambda: config.temporal, work)
     tables.as_json(rows) if as_json else tables.threads_table(rows)
 
 

@@ -1,0 +1,82 @@
+"""Who waits, since when and for what: in the list of a worker's threads, and in its metrics."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from temporalio.client import Client
+
+from tests.operate.command import on_worker
+from tests.world.plant import Plant, plant, working
+
+pytestmark = pytest.mark.server
+
+GPU = """\
+[processors.limitation.concurrent]
+pc1 = 2
+[processors.ext_locks]
+gpu = 1
+[[processors.pc2]]
+locks = ["gpu"]
+[[processors.c2]]
+locks = ["gpu"]
+"""
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def rows_once(built: Plant, condition: Callable[[list[dict[str, Any]]], bool], what: str) -> list[dict[str, Any]]:
+    """Return the list of threads as soon as a condition holds."""
+    found: list[dict[str, Any]] = []
+
+    async def holds() -> bool:
+        found[:] = (await on_worker(built, "list", "--json")).json
+        return condition(found)
+
+    await built.until(holds, what)
+    return found
+
+
+async def test_who_waits_since_when_and_for_what(temporal: Client, tmp_path: Path) -> None:
+    """Of two sectors at PC2 that share a GPU one waits; the list says for whom, and the metrics count it."""
+    port = free_port()
+    metrics = f'[metrics]\nenable = true\nhttp_listen = "127.0.0.1:{port}"'
+    async with plant(temporal, tmp_path, sectors=2, threads=2, processors=GPU, worker=metrics) as built:
+        built.simulate(pc2={"seconds": 4, "times": 1})
+        async with working(built):
+            rows = await rows_once(built, lambda rows: any(row["waits"] for row in rows), "a sector that waits")
+            async with httpx.AsyncClient() as http:
+                answer = await http.get(f"http://127.0.0.1:{port}/metrics")
+            (waiting,) = (row for row in rows if row["waits"])
+            (other,) = (row for row in rows if not row["waits"])
+            assert waiting["waits"]["stage"] == "pc2"
+            assert waiting["waits"]["for"] == f"lock gpu: held by {other['sector']} pc2"
+            assert datetime.fromisoformat(waiting["waits"]["since"]).tzinfo is not None
+            assert waiting["doing"].startswith("pc2 waits ")
+            assert other["doing"].startswith("pc2 running")
+            table = await on_worker(built, "list")
+            assert "for lock gpu: held by" in " ".join(table.out.split())
+            await built.finished(1)
+            await built.finished(2)
+    values = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert values["sealflow_lock_held", "gpu"] == values["sealflow_lock_total", "gpu"] == 1
+    assert values["sealflow_stage_waiting", "lock", "pc2"] == 1
+    assert 0 <= values["sealflow_stage_longest_wait_seconds", "pc2"] < 60
+    assert values["sealflow_stage_slots_used", "pc2"] == 1
+    assert values["sealflow_stage_slots_total", "pc1"] == 2
