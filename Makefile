@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python bench-commands bench-pieces setup-system lint check test docs histories screenshots demo clean
+.PHONY: help setup tools python bench-admission bench-commands bench-pieces setup-system lint check test docs histories screenshots demo clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ bench-commands: tools ## Measure how long a command takes from the signal to its
 
 bench-pieces: tools ## Measure adding a piece beside the crate alone
 	@.venv/bin/python -m bench.pieces
+
+bench-admission: tools ## Measure how much of the time a GPU is in use that PC2 and C2 of sixty sectors share
+	@.venv/bin/python -m bench.admission
 
 docs: python ## Write the generated pages of docs/ anew
 	@.venv/bin/python scripts/docs.py

@@ -87,8 +87,8 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
 
 
 @asynccontextmanager
-async def serving(config: Config, client: Client) -> AsyncIterator[None]:
-    """Run the fleet's worker and the machine's worker."""
+async def serving(config: Config, client: Client) -> AsyncIterator[Admission]:
+    """Run the fleet's worker and the machine's worker; gives the machine's admission."""
     programs = Programs(config.processors)
     admission = Admission(config.processors.limits())
     admission.adopt(found_running(config, programs))
@@ -103,7 +103,7 @@ async def serving(config: Config, client: Client) -> AsyncIterator[None]:
         machine_worker(config, client, manager, stages, programs),
         present(config, client, manager),
     ):
-        yield
+        yield admission
 
 
 @asynccontextmanager

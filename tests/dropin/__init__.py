@@ -1,0 +1,1 @@
+"""Tests of files as storage providers have them."""
