@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from activities.step import spent
 from sealing.background import Check
@@ -27,6 +27,9 @@ T = TypeVar("T")
 PARAMETERS_PAUSE = 2.0
 """Seconds until it is looked again whether the proof parameters are there."""
 
+TURN_PAUSE = 1.0
+"""Seconds until a stage that found no turn on one machine is offered again."""
+
 
 async def require_parameters(ready: Callable[[str], Awaitable[bool]], kind: str, sector: Sector) -> None:
     """Wait for the proof parameters of a sector's size, which no failure of the sector brings. Raises Wait."""
@@ -35,6 +38,13 @@ async def require_parameters(ready: Callable[[str], Awaitable[bool]], kind: str,
         raise Wait(
             f"the {kind} parameters for {size} are not there; sealflow doctor says how to get them", PARAMETERS_PAUSE
         )
+
+
+class Elsewhere(TypedDict, total=False):
+    """How a stage runs on a machine that is not the sector's: see ``Stages.run``."""
+
+    gather: Callable[[], Awaitable[None]]
+    patience: float
 
 
 @dataclass(frozen=True)
@@ -55,24 +65,40 @@ class Stages:
         settle: Callable[[Check], None] = nothing,
         *,
         gather: Callable[[], Awaitable[None]] | None = None,
+        patience: float | None = None,
     ) -> JobResult[T]:
         """Run a stage's job, or take up the one that runs or has run already for the same inputs.
 
         ``prepare`` and ``settle`` put the sector's files right around it: see ``Job``. ``gather`` brings what it needs
         from elsewhere, which may take long, before it takes its turn. Raises what ``job.run`` does, and ``gather``.
+
+        A Wait after ``patience`` seconds without its turn, where another machine may have one.
         """
         folder = files.job(task.stage)
         record = spent()
         with self.noted(sector):
             wanted = self._job(folder, sector, task, prepare, settle)
-            if gather is not None and not await job.is_begun(wanted):
+            if (gather or patience) and await job.is_begun(wanted):
+                patience = None  # nobody else has what is begun here
+            elif gather is not None:
                 await gather()
             record.progress = {"stage": task.stage, "phase": "waits for its turn"}
-            async with self.admission.admit(task.stage, folder) as waited:
+            async with self._turn(task.stage, folder, patience) as waited:
                 record.wait_seconds += waited
                 result = await job.run(wanted, on_alive=record.progress.update)
         record.run_seconds += result.run_seconds
         return result
+
+    @asynccontextmanager
+    async def _turn(self, stage: str, folder: Path, patience: float | None) -> AsyncIterator[float]:
+        try:
+            async with asyncio.timeout(patience) as limit, self.admission.admit(stage, folder) as waited:
+                limit.reschedule(None)
+                yield waited
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Wait(f"no turn for {stage} on this machine yet", TURN_PAUSE) from None
 
     async def stop(self, sector: Sector) -> None:
         """End what this worker does for a sector, and its jobs."""

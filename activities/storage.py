@@ -8,6 +8,7 @@ from pathlib import Path
 
 from temporalio import activity
 
+from activities.parcels import NO_EXCHANGE, Parcels
 from activities.stages import Stages
 from activities.step import spent
 from sealing.failures import Permanent, Wait
@@ -45,6 +46,8 @@ class StorageActivities:
     manager: Manager
     stages: Stages
     stores: Mapping[str, Path]
+    parcels: Parcels = NO_EXCHANGE
+    """What travelled to other machines goes with the files."""
 
     @activity.defn
     async def persist(self, task: Task) -> Persist:
@@ -72,6 +75,7 @@ class StorageActivities:
         sector = task.sector
         await self.stages.stop(sector)
         await local.remove_sector(sector.files)
+        await self.parcels.clear(sector.id)
         held = claim.read_claim(sector.home.location)
         if held is not None and held.task.sector.id == sector.id:
             claim.remove_claim(sector.home.location)

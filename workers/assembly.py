@@ -7,7 +7,6 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.allocation import AllocationActivities, Plan
 from activities.chain import ChainActivities
 from activities.leftovers import LeftOvers
+from activities.parcels import Parcels
 from activities.pieces import DealActivities, PieceActivities
 from activities.proving import ProvingActivities
 from activities.reporting import ReportingActivities
@@ -34,8 +34,9 @@ from sealing.pieces.download import PieceStore
 from sealing.pieces.fetch import PieceSources
 from sealing.processors.admission import Admission
 from sealing.processors.job import running_jobs
-from sealing.sector import ThreadInput, thread_id
+from sealing.sector import Sector, ThreadInput, thread_id
 from workers.connection import StartError, connect, ensure_attributes
+from workers.pool import HEARTBEAT_THROTTLE, guests_of, parcels_of, pool
 from workers.presence.ping import ping_for_ever
 from workers.presence.service import WorkerService
 from workers.programs import Programs
@@ -50,9 +51,6 @@ PASSED_THROUGH = ("sealing", "workflows")
 state and call nothing that is not deterministic; models made inside would cost 45 ms and 800 KB a workflow instance."""
 
 WORKFLOWS: Sequence[type] = (Sealer, SnapUp, SealingThread)
-
-HEARTBEAT_THROTTLE = timedelta(seconds=5)
-"""The SDK holds heartbeats back for up to a minute otherwise, and a cancellation comes with one."""
 
 FILE_THREADS = 64
 
@@ -71,23 +69,40 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
     await ensure_attributes(client)
     async with serving(config, client):
         await start_threads(config, client)
-        log.info(
-            "worker %s serves queues %s and %s", config.worker.name, config.temporal.task_queue, config.worker.name
-        )
+        log.info("worker %s serves queues %s", config.worker.name, ", ".join(queues_of(config)))
         await stop.wait()
         log.info("draining: running computations go on without this worker")
 
 
+def queues_of(config: Config) -> list[str]:
+    """Return the queues that a worker serves: the fleet's and its machine's, and those that it shares."""
+    own = [] if config.sector_manager is None else [config.temporal.task_queue, config.worker.name]
+    return [*own, *(config.temporal.shared_queue(stage) for stage in config.serves)]
+
+
 @asynccontextmanager
 async def serving(config: Config, client: Client) -> AsyncIterator[None]:
-    """Run the fleet's worker and the machine's worker."""
+    """Run the fleet's worker, the machine's worker, and those of the shared queues: of these, what the file is for."""
     admission = Admission(config.processors.limits())
-    admission.adopt(found_running(config))
-    rpc = config.sector_manager.rpc_client
+    programs, guests = Programs(config.processors), guests_of(config)
+    limits = {str(stage): limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
+    stages = Stages(programs.of, admission, limits)
+    admission.adopt([*found_running(config), *guests.running()])
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(pool(config, client, stages, programs, guests))
+        if config.sector_manager is not None:
+            await stack.enter_async_context(sealing(config, client, stages, programs))
+        yield
+
+
+@asynccontextmanager
+async def sealing(config: Config, client: Client, stages: Stages, programs: Programs) -> AsyncIterator[None]:
+    """Run what the sectors of this machine need, which a machine without a manager does not."""
+    rpc = config.manager.rpc_client
     async with (
         Manager(rpc.addr, headers=rpc.headers) as manager,
         fleet_worker(client, config.temporal.task_queue, manager),
-        machine_worker(config, client, manager, admission),
+        machine_worker(config, client, manager, stages, programs),
         present(config, client, manager),
     ):
         yield
@@ -151,20 +166,18 @@ def sandbox() -> SandboxedWorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
-def machine_worker(config: Config, client: Client, manager: Manager, admission: Admission) -> Worker:
+def machine_worker(config: Config, client: Client, manager: Manager, stages: Stages, programs: Programs) -> Worker:
     """Return the worker for all that needs this machine's files."""
-    limits = {str(stage): limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
-    programs = Programs(config.processors)
-    stages = Stages(programs.of, admission, limits)
+    parcels = parcels_of(config)
     stores = {store.name: store.location for store in config.attached if not store.readonly}
     attached = {store.name: store.location for store in config.attached}
     proving, snapup, storage, pieces = (
-        ProvingActivities(stages, programs.parameters_ready),
-        SnapUpActivities(stages, attached, programs.update_parameters_ready),
-        StorageActivities(manager, stages, stores),
+        ProvingActivities(stages, programs.parameters_ready, parcels),
+        SnapUpActivities(stages, attached, programs.update_parameters_ready, parcels),
+        StorageActivities(manager, stages, stores, parcels),
         PieceActivities(stages, sources_of(config)),
     )
-    left_overs = LeftOvers(client, manager, stages.stop, config.policy.terminated_grace)
+    left_overs = LeftOvers(client, manager, partial(end_sector, stages, parcels), config.policy.terminated_grace)
     allocation = AllocationActivities(client, manager, partial(plan_of, config), left_overs)
     return Worker(
         client,
@@ -179,10 +192,12 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
             proving.synthetic_porep,
             proving.c1,
             proving.c2,
+            proving.pack_c1,
             proving.check_replica,
             proving.stop_jobs,
             snapup.snap_encode,
             snapup.snap_prove,
+            snapup.pack_vanilla,
             storage.persist,
             storage.clean_up,
         ],
@@ -192,9 +207,15 @@ def machine_worker(config: Config, client: Client, manager: Manager, admission: 
     )
 
 
+async def end_sector(stages: Stages, parcels: Parcels, sector: Sector) -> None:
+    """End what this worker does for a sector, its jobs, and what was packed for other machines."""
+    await stages.stop(sector)
+    await parcels.clear(sector.id)
+
+
 def sources_of(config: Config) -> PieceSources:
     """Return where the data of pieces comes from."""
-    manager = config.sector_manager
+    manager = config.manager
     return PieceSources(config.worker.pieces_folders, PieceStore(manager.url, manager.piece_token))
 
 

@@ -48,6 +48,9 @@ STAGES = (
 )
 """Stages that limits, times and processors can be set for: the other worker's and those of our own program."""
 
+SHARED_STAGES = ("c2", "snap_prove")
+"""Stages that need no file of the sector but their input, so that other machines can run them."""
+
 UNKNOWN_STAGE = "unknown_stage"
 """The kind of error for a stage's name that is none: like an unknown key it is told, and ignored."""
 
@@ -124,6 +127,16 @@ def absolute(path: str) -> Path:
         raise ValueError(f"write a path without ~ ({error})") from None
 
 
+def _exchange(place: str) -> str:
+    if place.startswith("s3://"):
+        if not place.removeprefix("s3://").partition("/")[0]:
+            raise ValueError("write s3://bucket, or s3://bucket/prefix")
+        return place.rstrip("/")
+    if "://" in place:
+        raise ValueError("write the path of a folder that all machines mount, or s3://bucket/prefix")
+    return str(absolute(place))
+
+
 def _bytes(value: object) -> int:
     if isinstance(value, str):
         return parse_size(value)
@@ -136,6 +149,8 @@ Duration = Annotated[timedelta, PlainValidator(_from_text(timedelta, parse_durat
 Size = Annotated[int, PlainValidator(_bytes)]
 FilePath = Annotated[Path, PlainValidator(_from_text(Path, absolute, "a path in quotes"))]
 """A path, made absolute against the folder that the worker was started in."""
+Exchange = Annotated[str, AfterValidator(_exchange)]
+"""A folder's path, made absolute, or a place in S3."""
 Plan = Annotated[str, AfterValidator(_plan)]
 StageName = Annotated[str, AfterValidator(_stage)]
 SizeName = Annotated[str, AfterValidator(_size_name)]

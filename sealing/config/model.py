@@ -5,16 +5,19 @@ from __future__ import annotations
 import socket
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from sealing.addresses import http_base
+from sealing.cache import cache_dir
 from sealing.config.fields import (
+    SHARED_STAGES,
     ActorId,
     Count,
     CountOrNone,
     Duration,
+    Exchange,
     FilePath,
     HostPort,
     HttpAddress,
@@ -208,6 +211,10 @@ class Processors(Table):
         return processors
 
 
+INLINE_AT_MOST = 512 << 10
+"""An input in a history, twice there, must stay far below the 2 MB that Temporal takes."""
+
+
 class Temporal(Table):
     """``[temporal]``, ours: where the Temporal server is. ``tls`` comes on with any of its files."""
 
@@ -221,6 +228,29 @@ class Temporal(Table):
     tls_ca_file: FilePath | None = None
     tls_cert_file: FilePath | None = None
     tls_key_file: FilePath | None = None
+    shared_c2: bool = False
+    """Whether C2 and snap prove of this machine's sectors go to the shared queues, which several machines serve. A
+    machine serves a queue whose stage it has processors for, if this is on, or if it has no thread."""
+    c2_queue: QueueName | None = None
+    """The shared queue of C2; without it the fleet's queue with ``-c2`` behind."""
+    snap_prove_queue: QueueName | None = None
+    """The shared queue of snap prove; without it the fleet's queue with ``-snap-prove`` behind."""
+    inline_limit: Annotated[Size, Field(le=INLINE_AT_MOST)] = 32 << 10
+    """Bytes that an input for another machine may have, compressed, to travel in a history; 512 KiB at most."""
+    exchange: Exchange | None = None
+    """Where larger inputs travel: a folder that all machines mount, or ``s3://bucket/prefix``."""
+    exchange_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
+    """The address of an S3 service other than Amazon's. The credentials are those of the AWS environment."""
+    pool_folder: FilePath | None = None
+    """Where this machine computes for others; without it ``pool`` in sealflow's cache folder, apart by worker."""
+    pool_patience: Duration = timedelta(minutes=5)
+    """How long a computation for another machine runs on that nobody waits for any more: its sector was paused,
+    aborted, or given to another machine."""
+
+    def shared_queue(self, stage: str) -> str:
+        """Return the shared queue of one of the SHARED_STAGES."""
+        queue: str | None = getattr(self, f"{stage}_queue")
+        return queue or f"{self.task_queue}-{stage.replace('_', '-')}"
 
 
 class Policy(Table):
@@ -238,8 +268,8 @@ class Policy(Table):
 class Contents(Table):
     """What a file holds."""
 
-    sector_manager: SectorManager
-    sealing_thread: tuple[Thread, ...] = Field(min_length=1)
+    sector_manager: SectorManager | None = None
+    sealing_thread: tuple[Thread, ...] = ()
     worker: Worker = Field(default_factory=Worker)
     metrics: Metrics = Metrics()
     sealing: Sealing = Sealing()
@@ -260,6 +290,26 @@ class Config(Contents):
     file: Path
     warnings: tuple[str, ...] = ()
 
+    @property
+    def manager(self) -> SectorManager:
+        """The manager, which every machine with a thread has."""
+        if self.sector_manager is None:
+            msg = "this machine has no [sector_manager]: it only proves for others"
+            raise LookupError(msg)
+        return self.sector_manager
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The SHARED_STAGES that this machine runs for all."""
+        if self.sealing_thread and not self.temporal.shared_c2:
+            return ()
+        return tuple(stage for stage in SHARED_STAGES if self.processors.of(stage))
+
+    @property
+    def pool_folder(self) -> Path:
+        """The folder in which this machine computes for others."""
+        return self.temporal.pool_folder or cache_dir() / "pool" / self.worker.name
+
     def sealing_of(self, index: int) -> Sealing:
         """Return the sealing settings of thread ``index``: the file's, and its own over them."""
         return self.sealing.overridden(self.sealing_thread[index].sealing)
@@ -273,5 +323,6 @@ class Config(Contents):
             ticket_lifetime=self.policy.ticket_lifetime,
             abort_patience=self.policy.abort_patience,
             heartbeat_timeout=self.temporal.heartbeat_timeout,
+            pools={stage: self.temporal.shared_queue(stage) for stage in SHARED_STAGES if self.temporal.shared_c2},
             **{name: getattr(sealing, name) for name in shared},
         )

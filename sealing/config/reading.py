@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from sealing.config.fields import UNKNOWN_STAGE
+from sealing.config.fields import SHARED_STAGES, UNKNOWN_STAGE
 from sealing.config.keys import idle_keys, known_in, suggestion
 from sealing.config.model import Config, Contents
 from sealing.config.places import Finding, Key, check_places
@@ -42,8 +42,8 @@ _RIGHT = {
 }
 
 _NEEDED = {
-    ("sealing_thread",): "add a [[sealing_thread]] with the location of its folder",
-    ("sector_manager",): 'add [sector_manager] with rpc_client.addr, such as "/ip4/127.0.0.1/tcp/1789"',
+    "sealing_thread": "add a [[sealing_thread]] with the location of its folder",
+    "sector_manager": 'add [sector_manager] with rpc_client.addr, such as "/ip4/127.0.0.1/tcp/1789"',
 }
 """What to add for a table that is not there."""
 
@@ -106,9 +106,21 @@ def _parse(file: Path) -> dict[str, Any]:
 def _validate(raw: dict[str, Any]) -> tuple[Contents | None, list[Finding]]:
     """Return the models, or what is wrong. Strict validation takes lists and paths from JSON only, hence the detour."""
     try:
-        return Contents.model_validate_json(json.dumps(raw, default=str)), []
+        contents = Contents.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        return None, [_finding(detail) for detail in error.errors() if not _is_echo(detail)]
+        found = [_finding(detail) for detail in error.errors() if not _is_echo(detail)]
+        return None, [*_missing(raw), *found]
+    return contents, _missing(raw)
+
+
+def _missing(raw: dict[str, Any]) -> list[Finding]:
+    """Return which tables are missing. A machine that only proves for others needs neither thread nor manager."""
+    processors = raw.get("processors")
+    has_thread = bool(raw.get("sealing_thread"))
+    if not has_thread and isinstance(processors, dict) and any(processors.get(stage) for stage in SHARED_STAGES):
+        return []
+    there = {"sector_manager": "sector_manager" in raw, "sealing_thread": has_thread}
+    return [Finding((name,), None, _NEEDED[name]) for name, is_there in there.items() if not is_there]
 
 
 def _is_echo(detail: ErrorDetails) -> bool:
@@ -118,8 +130,6 @@ def _is_echo(detail: ErrorDetails) -> bool:
 
 def _finding(detail: ErrorDetails) -> Finding:
     key = tuple(part for part in detail["loc"] if part != "[key]")
-    if detail["type"] in {"missing", "too_short"} and key in _NEEDED:
-        return Finding(key, None, _NEEDED[key])
     template = _RIGHT.get(detail["type"])
     right = template.format(**detail.get("ctx", {})) if template else detail["msg"]
     return Finding(key, None if detail["type"] == "missing" else detail["input"], right)

@@ -18,7 +18,7 @@ def test_the_least_file_has_the_defaults(write: Writer, tmp_path: Path) -> None:
     assert config.warnings == ()
     assert config.worker.name == socket.gethostname()
     assert (config.worker.rpc_server.host, config.worker.rpc_server.port) == ("127.0.0.1", 17890)
-    assert config.sector_manager.url == "http://127.0.0.1:1789"
+    assert config.manager.url == "http://127.0.0.1:1789"
     assert config.sealing == Sealing(max_retries=5, seal_interval=timedelta(seconds=30), request_task_max_retries=3)
     assert config.sealing_thread[0].plan == "sealer"
     assert (config.temporal.address, config.temporal.namespace) == ("127.0.0.1:7233", "default")
@@ -35,8 +35,8 @@ def test_a_file_with_every_key_starts(tmp_path: Path) -> None:
     config = load(everything(tmp_path))
     assert [note for note in config.warnings if "unknown" in note] == []
     assert config.worker.name == "sealer-1"
-    assert config.sector_manager.rpc_client.headers == {"Authorization": "Bearer abc"}
-    assert config.sector_manager.piece_token == "abc"  # noqa: S105, a test's own
+    assert config.manager.rpc_client.headers == {"Authorization": "Bearer abc"}
+    assert config.manager.piece_token == "abc"  # noqa: S105, a test's own
     assert config.processors.limits() == {"pc1": 2, "pc2": 1, "c2": 1}
     assert config.processors.time_limit == {"pc1": timedelta(hours=12)}
     assert config.processors.of("pc2")[0].envs == {"CUDA_VISIBLE_DEVICES": "0"}

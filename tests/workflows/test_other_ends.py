@@ -189,7 +189,7 @@ async def test_an_abort_ends_although_the_machine_is_gone(
         async with working(built):
             await built.until(lambda: jobs(built) == ["pc1"], "PC1 to run")
         async with (
-            Manager(built.config.sector_manager.rpc_client.addr) as manager,
+            Manager(built.config.manager.rpc_client.addr) as manager,
             fleet_worker(temporal, built.config.temporal.task_queue, manager),
         ):
             await built.sector().signal("abort", argument)

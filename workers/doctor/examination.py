@@ -51,10 +51,11 @@ def _without_file() -> list[Check]:
 def _of(config: Config) -> list[Check]:
     sizes = _sizes(config)
     needed = max((space_needed(SECTOR_SIZES[size]) for size in sizes), default=0)
-    told = [f"{config.sector_manager.url}/", *manager.told_by_temporal(config.temporal)]
+    managed = config.sector_manager is not None
+    told = [*([f"{config.manager.url}/"] if managed else []), *manager.told_by_temporal(config.temporal)]
     return [
         *Server(config.temporal).checks(),
-        Check("manager", partial(manager.manager, config)),
+        *([Check("manager", partial(manager.manager, config))] if managed else []),
         *(Check(f"store {store.name}", partial(machine.store, store, needed)) for store in config.attached),
         *(
             Check(f"thread {index}", partial(machine.location, thread.location))
@@ -73,8 +74,9 @@ def _sizes(config: Config) -> tuple[str, ...]:
 
 
 def _kinds(config: Config) -> tuple[str, ...]:
-    """Return the kinds of proof parameters that the threads' plans need."""
+    """Return the kinds of proof parameters that the threads' plans need, and of what this machine proves for others."""
     plans = {thread.plan for thread in config.sealing_thread}
+    plans |= {plan for stage, plan in (("c2", SEALER.name), ("snap_prove", SNAPUP.name)) if stage in config.serves}
     kinds = {SEALER.name: POREP, SNAPUP.name: UPDATE}
     return tuple(kind for plan, kind in kinds.items() if plan in plans)
 

@@ -28,7 +28,7 @@ HTTP_PORTS = (10, 1000)
 
 async def manager(config: Config) -> Answer:
     """Look whether the manager answers and knows each attached store."""
-    rpc, names = config.sector_manager.rpc_client, [store.name for store in config.attached]
+    rpc, names = config.manager.rpc_client, [store.name for store in config.attached]
     try:
         asked = Manager(rpc.addr, headers=rpc.headers, timeout=CALL_LIMIT)
     except ValueError as error:

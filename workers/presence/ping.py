@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 async def ping_for_ever(config: Config, client: Client, manager: Manager, port: int) -> None:
     """Ping until cancelled. A manager that does not answer is told of once, and once when it answers again."""
-    dest = f"{reachable_host(config.worker.rpc_server.host, config.sector_manager.url)}:{port}"
+    dest = f"{reachable_host(config.worker.rpc_server.host, config.manager.url)}:{port}"
     away = False
     while True:
         summary = count(await looking.threads(client, config))
