@@ -68,6 +68,7 @@ program = "{program}"
 address = "{temporal}"
 task_queue = "fleet-{name}"
 heartbeat_timeout = "2s"
+{fleet}
 [policy]
 {policy}
 """
@@ -179,6 +180,7 @@ async def plant(  # noqa: PLR0913 - each is one thing that tests vary
     processors: str = "",
     policy: str = "",
     worker: str = "",
+    fleet: str = "",
     program: str | Path = "simulated",
     verifier: Verifier | None = None,
     **devnet: Any,
@@ -212,6 +214,7 @@ async def plant(  # noqa: PLR0913 - each is one thing that tests vary
                 temporal=client.service_client.config.target_host,
                 policy=policy,
                 worker=worker,
+                fleet=fleet,
             )
         )
         yield Plant(client, folder, manager, proxy, file)
