@@ -107,9 +107,12 @@ class FolderDriver(StorageDriver):
         with _folder_failures(self._folder):
             self._require(key.parts[0])
             try:
-                return (self._folder / key).read_bytes()
+                content = (self._folder / key).read_bytes()
             except FileNotFoundError:
                 raise Temporary(f"the parcel {self._folder / key} is gone; the next try packs it again") from None
+        if hashlib.sha256(content).hexdigest() != key.name:
+            raise Temporary(f"the parcel {self._folder / key} is broken; the next try packs it again")
+        return content
 
     def _require(self, *inside: str) -> None:
         """Raise Outage where the folder is not there, or is the empty place of a mount."""

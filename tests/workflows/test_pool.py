@@ -115,7 +115,7 @@ async def test_a_broken_parcel_is_packed_again(temporal: Client, tmp_path: Path)
             async with gpu(built, fleet=by_folder(exchange)):
                 summary = await built.finished()
                 assert in_c2(summary).tries == 2
-                assert "the input that came by folder is broken" in in_c2(summary).failure
+                assert "is broken; the next try packs it again" in in_c2(summary).failure
 
 
 async def test_a_lost_parcel_is_packed_again(temporal: Client, tmp_path: Path) -> None:
