@@ -8,7 +8,8 @@ manager that knows it (ours) give the same sector again; the incumbent's loses a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -43,6 +44,8 @@ class Plan:
     seal_interval: timedelta
     allowed_miners: tuple[int, ...] = ()
     allowed_proof_types: tuple[int, ...] = ()
+    note: str = ""
+    """What there is to say about it: a broken hot configuration. Whoever looks at the thread sees it."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,14 @@ class AllocationActivities:
 
         A failing allocation is idle too: no sector stands or falls with it.
         """
-        plan = self.plan(thread.location)
+        plan = await asyncio.to_thread(self.plan, thread.location)
         # Two attempts of one thread at once would take two sectors.
-        async with self._turns.setdefault(thread.location, asyncio.Lock()):
+        async with _noting(plan.note), self._turns.setdefault(thread.location, asyncio.Lock()):
             claim = await self._open_claim(thread.location)
             if claim is None:
                 _refuse_standing(thread)
                 claim = await self._take(thread, plan)
-        return Allocation(task=claim.task, seal_interval=plan.seal_interval)
+        return Allocation(task=claim.task, seal_interval=plan.seal_interval, note=plan.note)
 
     @activity.defn
     async def await_sector(self, workflow_id: str) -> str:
@@ -134,6 +137,17 @@ class AllocationActivities:
         if given is None:
             return None
         return Sector(home=home, id=given.id, proof_type=given.proof_type, deals=given.deals, upgrade=given.upgrade)
+
+
+@asynccontextmanager
+async def _noting(note: str) -> AsyncIterator[None]:
+    """Let a wait say what there is to say about the plan: while a thread is idle nothing else reaches its watchers."""
+    try:
+        yield
+    except Wait as wait:
+        if not note:
+            raise
+        raise Wait(f"{wait}; {note}", wait.delay) from wait
 
 
 def _unfit(sector: Sector) -> str | None:

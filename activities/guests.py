@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sealing.failures import SealingFailure
 from sealing.processors import job
+from sealing.processors.folder import JobFolder
 from sealing.sector import Sector
 from sealing.stores import durable
 from sealing.stores.layout import SectorFiles
@@ -76,14 +77,9 @@ class Guests:
             self._attempts[jobs] -= 1
             _touch(jobs)
 
-    def running(self) -> list[tuple[str, Path]]:
-        """Return stage and folder of each job that runs here."""
-        return [
-            (stage, jobs.parent / name / stage)
-            for jobs in self._all()
-            for name, stage in job.running_jobs(jobs.parent)
-            if name == jobs.name
-        ]
+    def running(self) -> list[JobFolder]:
+        """Return the folder of each job that runs here."""
+        return [files for jobs in sorted(self.root.glob("*/jobs")) for files in job.running_jobs(jobs)]
 
     async def sweep_for_ever(self) -> None:
         """Stop what nobody waits for, again and again."""

@@ -65,7 +65,7 @@ class PieceActivities:
             origins.update(await self.sources.fetch(deals, files, spent().progress.update))
 
         result = await self.stages.run(
-            sector,
+            task,
             wanted,
             files,
             partial(local.prepare_add_pieces, files),
@@ -85,7 +85,7 @@ class PieceActivities:
         """Build the data's tree in the folder for prepared files."""
         sector, files = task.sector, task.sector.files
         await self.stages.run(
-            sector,
+            task,
             inputs.tree_d(sector, files),
             files,
             partial(local.prepare_tree_d, files),

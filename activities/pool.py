@@ -41,9 +41,9 @@ class PoolActivities:
         """Make the Groth16 proof, and verify it before anybody else sees it."""
         await require_parameters(self.parameters_ready, "proof", task.sector)
         with self.guests.welcomed("c2", task.sector, known(task.parcel, "parcel")) as guest:
-            sector = task.sector.model_copy(update={"c1_output": guest.input})
+            there = task.model_copy(update={"sector": task.sector.model_copy(update={"c1_output": guest.input})})
             bring = partial(self.parcels.unpack, guest.parcel, Path(guest.input.path))
-            proof = await prove_seal(self.stages, sector, guest.files, gather=bring, patience=TURN_PATIENCE)
+            proof = await prove_seal(self.stages, there, guest.files, gather=bring, patience=TURN_PATIENCE)
             guest.forget_input()
         return C2(proof=proof)
 
@@ -54,7 +54,7 @@ class PoolActivities:
         with self.guests.welcomed("snap_prove", task.sector, known(task.parcel, "parcel")) as guest:
             bring = partial(self.parcels.unpack, guest.parcel, Path(guest.input.path))
             proof = await prove_update(
-                self.stages, task.sector, guest.input, guest.files, gather=bring, patience=TURN_PATIENCE
+                self.stages, task, guest.input, guest.files, gather=bring, patience=TURN_PATIENCE
             )
             guest.forget_input()
         return SnapProve(proof=proof)

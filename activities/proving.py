@@ -25,7 +25,7 @@ from sealing.processors.inputs import known
 from sealing.processors.job import Start
 from sealing.processors.outcome import found_answer
 from sealing.proofs import seal_proof
-from sealing.sector import Sector, Task
+from sealing.sector import Task
 from sealing.stores import local
 from sealing.stores.layout import SectorFiles
 from sealing.values import Base64, Parcel
@@ -62,7 +62,7 @@ class ProvingActivities:
         tree = Path(known(sector.tree_d, "tree-d"))
         try:
             result = await self.stages.run(
-                sector,
+                task,
                 inputs.pc1(sector, files),
                 files,
                 partial(_prepare, task, partial(local.prepare_pc1, files, tree)),
@@ -81,7 +81,7 @@ class ProvingActivities:
             return expired(ticket, task.settings, why)
         try:
             result = await self.stages.run(
-                sector,
+                task,
                 inputs.pc2(sector, files),
                 files,
                 partial(_prepare, task, partial(local.prepare_pc2, files)),
@@ -97,14 +97,14 @@ class ProvingActivities:
         """Make the synthetic vanilla proofs while the layers are still there."""
         sector, files = task.sector, task.sector.files
         settle = partial(local.settle_cache, files)
-        await self.stages.run(sector, inputs.synthetic_proofs(sector, files), files, settle=settle)
+        await self.stages.run(task, inputs.synthetic_proofs(sector, files), files, settle=settle)
         return SyntheticPoRep(synthetic_proofs=str(files.cache))
 
     @activity.defn
     async def c1(self, task: Task) -> C1:
         """Make the vanilla proofs for the seed."""
         sector, files = task.sector, task.sector.files
-        result = await self.stages.run(sector, inputs.c1(sector, files), files)
+        result = await self.stages.run(task, inputs.c1(sector, files), files)
         return C1(c1_output=result.output_ref)
 
     @activity.defn
@@ -130,7 +130,7 @@ class ProvingActivities:
     async def c2(self, task: Task) -> C2:
         """Make the Groth16 proof, and verify it before anybody else sees it."""
         await require_parameters(self.parameters_ready, "proof", task.sector)
-        return C2(proof=await prove_seal(self.stages, task.sector, task.sector.files))
+        return C2(proof=await prove_seal(self.stages, task, task.sector.files))
 
     @activity.defn
     async def pack_c1(self, task: Task) -> Parcel:
@@ -138,12 +138,12 @@ class ProvingActivities:
         return await self.parcels.pack(task.sector.id, known(task.sector.c1_output, "output of C1"))
 
 
-async def prove_seal(stages: Stages, sector: Sector, files: SectorFiles, **how: Unpack[Elsewhere]) -> Base64:
+async def prove_seal(stages: Stages, task: Task, files: SectorFiles, **how: Unpack[Elsewhere]) -> Base64:
     """Return the Groth16 proof of C1's output, verified. Permanent for one that is refused."""
-    wanted = inputs.c2(sector)
-    made = await stages.run(sector, wanted, files, **how)
+    sector, wanted = task.sector, inputs.c2(task.sector)
+    made = await stages.run(task, wanted, files, **how)
     proof = made.answer.proof
-    checked = await stages.run(sector, inputs.verify_seal(sector, proof), files)
+    checked = await stages.run(task, inputs.verify_seal(sector, proof), files)
     if not checked.answer:
         # Kept, it would be taken for the result of the next try too.
         job.discard(files.job(wanted.stage))

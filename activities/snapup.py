@@ -17,7 +17,7 @@ from sealing.flow.events import SnapEncode, SnapProve
 from sealing.processors import inputs, job
 from sealing.processors.inputs import known
 from sealing.proofs import seal_proof
-from sealing.sector import Sector, Task
+from sealing.sector import Task
 from sealing.stores import local
 from sealing.stores.layout import SectorFiles
 from sealing.values import Base64, FileRef, Parcel
@@ -41,7 +41,7 @@ class SnapUpActivities:
         sector, files = task.sector, task.sector.files
         size = seal_proof(sector.proof_type).sector_size
         result = await self.stages.run(
-            sector,
+            task,
             inputs.snap_encode(sector, files),
             files,
             partial(local.prepare_snap_encode, files, self._old(task), size),
@@ -53,16 +53,17 @@ class SnapUpActivities:
     async def snap_prove(self, task: Task) -> SnapProve:
         """Make the proof of the upgrade, and verify it before anybody else sees it."""
         await require_parameters(self.parameters_ready, "update", task.sector)
-        vanilla = await self._vanilla(task.sector)
-        return SnapProve(proof=await prove_update(self.stages, task.sector, vanilla, task.sector.files))
+        vanilla = await self._vanilla(task)
+        return SnapProve(proof=await prove_update(self.stages, task, vanilla, task.sector.files))
 
     @activity.defn
     async def pack_vanilla(self, task: Task) -> Parcel:
         """Make the vanilla proofs of the upgrade, and pack them for the machine that proves them."""
-        return await self.parcels.pack(task.sector.id, await self._vanilla(task.sector))
+        return await self.parcels.pack(task.sector.id, await self._vanilla(task))
 
-    async def _vanilla(self, sector: Sector) -> FileRef:
-        result = await self.stages.run(sector, inputs.snap_vanilla(sector, sector.files), sector.files)
+    async def _vanilla(self, task: Task) -> FileRef:
+        files = task.sector.files
+        result = await self.stages.run(task, inputs.snap_vanilla(task.sector, files), files)
         return result.output_ref
 
     def _old(self, task: Task) -> SectorFiles:
@@ -76,12 +77,12 @@ class SnapUpActivities:
 
 
 async def prove_update(
-    stages: Stages, sector: Sector, vanilla: FileRef, files: SectorFiles, **how: Unpack[Elsewhere]
+    stages: Stages, task: Task, vanilla: FileRef, files: SectorFiles, **how: Unpack[Elsewhere]
 ) -> Base64:
     """Return the Groth16 proof of an upgrade's vanilla proofs, verified. Permanent for one that is refused."""
-    wanted = inputs.snap_prove(sector, vanilla)
-    made = await stages.run(sector, wanted, files, **how)
-    checked = await stages.run(sector, inputs.verify_snap(sector, made.answer), files)
+    sector, wanted = task.sector, inputs.snap_prove(task.sector, vanilla)
+    made = await stages.run(task, wanted, files, **how)
+    checked = await stages.run(task, inputs.verify_snap(sector, made.answer), files)
     if not checked.answer:
         # Kept, it would be taken for the result of the next try too.
         job.discard(files.job(wanted.stage))

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-from activities.step import spent
+from activities.step import Spent, spent
 from sealing.background import Check
 from sealing.failures import Wait
+from sealing.flow.registry import LATEST
+from sealing.flow.sealer import SEALER
+from sealing.flow.snapup import SNAPUP
 from sealing.processors import job
-from sealing.processors.admission import Admission
+from sealing.processors.admission import Admission, Ask, Turn, Waiting
 from sealing.processors.job import Job, JobResult, Start
 from sealing.processors.processor import Processor
 from sealing.processors.spec import nothing
 from sealing.processors.tasks import StageTask
 from sealing.proofs import seal_proof
-from sealing.sector import Sector
+from sealing.sector import Sector, Task
 from sealing.stores.layout import SectorFiles
 
 T = TypeVar("T")
@@ -58,8 +62,8 @@ class Stages:
 
     async def run(  # noqa: PLR0913 - a stage has that many parts
         self,
-        sector: Sector,
-        task: StageTask[T],
+        task: Task,
+        wanted: StageTask[T],
         files: SectorFiles,
         prepare: Callable[[Start], None] = nothing,
         settle: Callable[[Check], None] = nothing,
@@ -74,31 +78,33 @@ class Stages:
 
         A Wait after ``patience`` seconds without its turn, where another machine may have one.
         """
-        folder = files.job(task.stage)
         record = spent()
-        with self.noted(sector):
-            wanted = self._job(folder, sector, task, prepare, settle)
-            if (gather or patience) and await job.is_begun(wanted):
-                patience = None  # nobody else has what is begun here
-            elif gather is not None:
+        with self.noted(task.sector):
+            made = self._job(files.job(wanted.stage), task.sector, wanted, prepare, settle)
+            is_begun = await job.is_begun(made)
+            if gather is not None and not is_begun:
                 await gather()
-            record.progress = {"stage": task.stage, "phase": "waits for its turn"}
-            async with self._turn(task.stage, folder, patience) as waited:
-                record.wait_seconds += waited
-                result = await job.run(wanted, on_alive=record.progress.update)
+            if is_begun and not job.running(made.folder):
+                result = await _run(made, record)  # it is done: taking what it left needs no turn
+            else:
+                # Nobody else has what is begun here.
+                async with self._turn(self._ask(task, made), record, None if is_begun else patience) as turn:
+                    record.wait_seconds += turn.waited
+                    result = await _run(replace(made, processor=turn.processor), record)
         record.run_seconds += result.run_seconds
         return result
 
     @asynccontextmanager
-    async def _turn(self, stage: str, folder: Path, patience: float | None) -> AsyncIterator[float]:
+    async def _turn(self, ask: Ask, record: Spent, patience: float | None) -> AsyncIterator[Turn]:
+        waiting = self.admission.admit(ask, partial(_tell, record))
         try:
-            async with asyncio.timeout(patience) as limit, self.admission.admit(stage, folder) as waited:
+            async with asyncio.timeout(patience) as limit, waiting as turn:
                 limit.reschedule(None)
-                yield waited
+                yield turn
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise Wait(f"no turn for {stage} on this machine yet", TURN_PAUSE) from None
+            raise Wait(f"no turn for {ask.stage} on this machine yet", TURN_PAUSE) from None
 
     async def stop(self, sector: Sector) -> None:
         """End what this worker does for a sector, and its jobs."""
@@ -131,21 +137,55 @@ class Stages:
             if not attempts:
                 self._attempts.pop(str(sector.id), None)
 
+    def _ask(self, task: Task, made: Job[T]) -> Ask:
+        stage = made.task.stage
+        return Ask(stage, made.folder, self.processors(stage), _ticket_ends(task), _progress(task))
+
     def _job(
         self,
         folder: Path,
         sector: Sector,
-        task: StageTask[T],
+        wanted: StageTask[T],
         prepare: Callable[[Start], None],
         settle: Callable[[Check], None],
     ) -> Job[T]:
         return Job(
             folder=folder,
-            processor=self.processors(task.stage)[0],
-            task=task,
+            processor=self.processors(wanted.stage)[0],
+            task=wanted,
             round=sector.round,
             basis=sector.ticket.ticket if sector.ticket else "",
-            time_limit=self.time_limits.get(task.stage),
+            time_limit=self.time_limits.get(wanted.stage),
             prepare=prepare,
             settle=settle,
         )
+
+
+async def _run(made: Job[T], record: Spent) -> JobResult[T]:
+    record.progress = {"stage": made.task.stage}
+    return await job.run(made, on_alive=record.progress.update)
+
+
+def _tell(record: Spent, waiting: Waiting) -> None:
+    """Let the next heartbeat say what the job waits for."""
+    behind = f" ({waiting.ahead} before it)" if waiting.ahead else ""
+    record.progress = {
+        "stage": waiting.stage,
+        "phase": "waits",
+        "for": waiting.text + behind,
+        "since": waiting.since,
+    }
+
+
+def _ticket_ends(task: Task) -> float | None:
+    """Return when the sector's ticket ends, in seconds since 1970; None where that does not matter, or no more."""
+    ticket, sent = task.sector.ticket, task.sector.precommit_sent
+    if ticket is None or not ticket.drawn_at or (sent is not None and sent.ticket_epoch == ticket.epoch):
+        return None
+    return ticket.drawn_at + task.settings.ticket_lifetime.total_seconds()
+
+
+def _progress(task: Task) -> int:
+    """Return how far on a sector is: the position of its state in its flow."""
+    flow = SEALER if task.sector.upgrade is None else SNAPUP
+    return LATEST[flow.name].order[task.state]

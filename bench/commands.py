@@ -89,7 +89,7 @@ def tell(what: str, seconds: list[float]) -> None:
 async def parked(client: Client, built: Plant) -> str:
     """Start a task that stands still in PCSubmitted, as if it had been parked there, and return its id."""
     config = built.config
-    async with Manager(config.sector_manager.rpc_client.addr) as manager:
+    async with Manager(config.manager.rpc_client.addr) as manager:
         given = await manager.allocate_sector((), ())
         assert given is not None  # noqa: S101 - the embedded manager was told to have so many
         ticket = await manager.assign_ticket(given.id)

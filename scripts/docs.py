@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+from sealing.config.page import page as config_page
 from sealing.flow.registry import LATEST
-from sealing.flow.render import page
+from sealing.flow.render import page as flows_page
 
 if __name__ == "__main__":
-    (Path(__file__).parents[1] / "docs" / "flows.md").write_text(page(LATEST.values()))
+    docs = Path(__file__).parents[1] / "docs"
+    (docs / "flows.md").write_text(flows_page(LATEST.values()))
+    (docs / "config.md").write_text(config_page())

@@ -7,7 +7,10 @@ import re
 from urllib.parse import urlsplit
 
 _PORTS = range(1, 65536)
-_MULTIADDR = re.compile(r"/(ip4|ip6|dns|dns4|dns6)/([^/]+)/tcp/([0-9]+)(?:/(http|https))?/?")
+_MULTIADDR = re.compile(r"/(ip4|ip6|dns|dns4|dns6)/([^/]+)/tcp/([0-9]+)(?:/(http|https|ws|wss))?/?")
+
+_OVER_HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+"""The manager takes the same calls by WebSocket and by HTTP, at one port; we make them by HTTP."""
 
 HTTP_EXAMPLE = 'a URL or a multiaddr with a port, such as "http://127.0.0.1:1789" or "/ip4/127.0.0.1/tcp/1789"'
 HOST_PORT_EXAMPLE = 'a host and a port, such as "127.0.0.1:7233"'
@@ -28,11 +31,11 @@ def http_base(address: str) -> str:
         port_is_good = url.port is None or url.port in _PORTS
     except ValueError:
         raise ValueError(f"write {HTTP_EXAMPLE}") from None
-    if url.scheme not in {"http", "https"} or not url.hostname or not port_is_good or url.query or url.fragment:
+    if url.scheme not in _OVER_HTTP or not url.hostname or not port_is_good or url.query or url.fragment:
         raise ValueError(f"write {HTTP_EXAMPLE}")
     if re.search(r"\s", address):
         raise ValueError(f"holds a space; write {HTTP_EXAMPLE}")
-    return f"{url.scheme}://{url.netloc}{url.path.rstrip('/').removesuffix(RPC_PATH)}"
+    return f"{_OVER_HTTP[url.scheme]}://{url.netloc}{url.path.rstrip('/').removesuffix(RPC_PATH)}"
 
 
 def _from_multiaddr(address: str) -> str:
@@ -40,7 +43,7 @@ def _from_multiaddr(address: str) -> str:
     if parts is None or int(parts[3]) not in _PORTS:
         raise ValueError(f"write {HTTP_EXAMPLE}")
     host = f"[{parts[2]}]" if parts[1] == "ip6" else parts[2]
-    return f"{parts[4] or 'http'}://{host}:{parts[3]}"
+    return f"{_OVER_HTTP[parts[4] or 'http']}://{host}:{parts[3]}"
 
 
 def host_port(address: str) -> tuple[str, int]:

@@ -215,10 +215,11 @@ def thread_id(worker: str, location: Path) -> str:
 
 
 class Allocation(Frozen):
-    """A thread's next task, and how long the thread rests after it."""
+    """A thread's next task, how long the thread rests after it, and what there is to say about its configuration."""
 
     task: SectorInput
     seal_interval: timedelta
+    note: str = ""
 
 
 class Stay(Frozen):

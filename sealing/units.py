@@ -65,6 +65,15 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(msg) from None
 
 
+def duration_text(duration: timedelta) -> str:
+    """Return a duration as people write it in configuration, such as ``1h 30min``."""
+    left, parts = duration // timedelta(microseconds=1), []
+    for unit in ("d", "h", "min", "s", "ms", "us"):
+        count, left = divmod(left, int(_MICROSECONDS[unit]))
+        parts += [f"{count}{unit}"] if count else []
+    return " ".join(parts) or "0s"
+
+
 def parse_size(text: str) -> int:
     """Return the bytes that ``text`` says: a number with a unit (any case), or of bytes when it has none.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,13 +27,14 @@ from activities.snapup import SnapUpActivities
 from activities.stages import Stages
 from activities.step import StepInterceptor
 from activities.storage import ConfirmationActivities, StorageActivities
-from sealing.config import Config
+from sealing.config import Config, HotFiles
 from sealing.jsonrpc.server import JsonRpcServer, application
 from sealing.manager.client import Manager
 from sealing.manager.worker import PATH
 from sealing.pieces.download import PieceStore
 from sealing.pieces.fetch import PieceSources
-from sealing.processors.admission import Admission
+from sealing.processors.admission import Admission, Running
+from sealing.processors.folder import JobFolder
 from sealing.processors.job import running_jobs
 from sealing.sector import Sector, ThreadInput, thread_id
 from workers.connection import StartError, connect, ensure_attributes
@@ -87,7 +89,8 @@ async def serving(config: Config, client: Client) -> AsyncIterator[None]:
     programs, guests = Programs(config.processors), guests_of(config)
     limits = {str(stage): limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
     stages = Stages(programs.of, admission, limits)
-    admission.adopt([*found_running(config), *guests.running()])
+    admission.adopt(found_running(config, programs))
+    admission.adopt(_as_found(files, programs) for files in guests.running())
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(pool(config, client, stages, programs, guests))
         if config.sector_manager is not None:
@@ -169,8 +172,9 @@ def sandbox() -> SandboxedWorkflowRunner:
 def machine_worker(config: Config, client: Client, manager: Manager, stages: Stages, programs: Programs) -> Worker:
     """Return the worker for all that needs this machine's files."""
     parcels = parcels_of(config)
-    stores = {store.name: store.location for store in config.attached if not store.readonly}
-    attached = {store.name: store.location for store in config.attached}
+    known = config.stores()
+    stores = {store.name: store.location for store in known if not store.readonly}
+    attached = {store.name: store.location for store in known}
     proving, snapup, storage, pieces = (
         ProvingActivities(stages, programs.parameters_ready, parcels),
         SnapUpActivities(stages, attached, programs.update_parameters_ready, parcels),
@@ -178,7 +182,7 @@ def machine_worker(config: Config, client: Client, manager: Manager, stages: Sta
         PieceActivities(stages, sources_of(config)),
     )
     left_overs = LeftOvers(client, manager, partial(end_sector, stages, parcels), config.policy.terminated_grace)
-    allocation = AllocationActivities(client, manager, partial(plan_of, config), left_overs)
+    allocation = AllocationActivities(client, manager, partial(plan_of, config, HotFiles()), left_overs)
     return Worker(
         client,
         task_queue=config.worker.name,
@@ -216,18 +220,28 @@ async def end_sector(stages: Stages, parcels: Parcels, sector: Sector) -> None:
 def sources_of(config: Config) -> PieceSources:
     """Return where the data of pieces comes from."""
     manager = config.manager
-    return PieceSources(config.worker.pieces_folders, PieceStore(manager.url, manager.piece_token))
+    return PieceSources(config.worker.local_pieces_dirs, PieceStore(manager.url, manager.piece_token))
 
 
-def found_running(config: Config) -> list[tuple[str, Path]]:
-    """Return the jobs that run on from before this worker started: stage and folder of each."""
+def found_running(config: Config, programs: Programs) -> list[Running]:
+    """Return the jobs that run on from before this worker started."""
     roots = [thread.location / "data" / "jobs" for thread in config.sealing_thread]
-    return [(stage, root / sector / stage) for root in roots for sector, stage in running_jobs(root)]
+    return [_as_found(files, programs) for root in roots for files in running_jobs(root)]
 
 
-def plan_of(config: Config, location: str) -> Plan:
-    """Return what the configuration says about the thread of ``location``."""
+def _as_found(files: JobFolder, programs: Programs) -> Running:
+    """Return a running job with the processor that it was given, or, where the file names that no more, another."""
+    stage, record = files.path.name, files.record()
+    known = {each.name: each for each in programs.of(stage)}
+    name, started = (record.processor, record.started) if record else ("", time.time())
+    return Running(stage, files.path, known.get(name, next(iter(known.values()))), started)
+
+
+def plan_of(config: Config, files: HotFiles, location: str) -> Plan:
+    """Return what the configuration says about the thread of ``location``, and its hot configuration there over it."""
     index = [str(thread.location) for thread in config.sealing_thread].index(location)
+    hot, note = files.of(Path(location))
+    config = config.heated(index, hot)
     sealing = config.sealing_of(index)
     return Plan(
         flow=config.sealing_thread[index].plan,
@@ -235,6 +249,7 @@ def plan_of(config: Config, location: str) -> Plan:
         seal_interval=sealing.seal_interval,
         allowed_miners=sealing.allowed_miners,
         allowed_proof_types=sealing.allowed_proof_types,
+        note=note,
     )
 
 

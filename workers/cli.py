@@ -17,6 +17,8 @@ from workers.doctor.command import doctor
 from workers.operate import market, threads
 from workers.operate.running import FAILED, fail
 from workers.operate.sectors import sector
+from workers.setup.checking import config
+from workers.setup.preparing import store
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,8 +49,9 @@ def worker(context: click.Context, file: Path) -> None:
 
 @worker.command("run")
 @click.option("--wait", default=30.0, show_default=True, help="Seconds that Temporal may be away at the start.")
+@click.option("--strict", is_flag=True, help="Refuse a file with a key that nobody knows.")
 @click.pass_obj
-def run_worker_command(file: Path, wait: float) -> None:
+def run_worker_command(file: Path, wait: float, *, strict: bool) -> None:
     """Serve the fleet's queue and this machine's, until SIGTERM; running computations go on without it."""
     from sealing.cache import ProgramMissingError  # noqa: PLC0415
     from sealing.config import ConfigError, load  # noqa: PLC0415
@@ -58,10 +61,10 @@ def run_worker_command(file: Path, wait: float) -> None:
 
     start_logging()
     try:
-        config = load(file)
-        for warning in config.warnings:
+        settings = load(file, strict=strict)
+        for warning in settings.warnings:
             click.echo(f"warning: {warning}", err=True)
-        until_stopped(lambda stop: run_worker(config, stop, wait))
+        until_stopped(lambda stop: run_worker(settings, stop, wait))
     except (ConfigError, StartError, ProgramMissingError) as error:
         fail(str(error))
 
@@ -125,6 +128,8 @@ def demo(  # noqa: PLR0913 - the command line's own options
 
 
 cli.add_command(doctor)
+cli.add_command(config)
+cli.add_command(store)
 
 
 def until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401

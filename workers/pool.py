@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """The SDK holds heartbeats back for up to a minute otherwise, and a cancellation comes with one."""
-LOCK_HOLDERS = 1
-"""Holders of a lock that the configuration does not count."""
 
 
 def parcels_of(config: Config) -> Parcels:
@@ -77,13 +75,15 @@ def capacity(processors: Processors, stage: str) -> int:
 
     A task that the server gives to a machine that cannot start it is one that no other machine gets.
     """
-    limit = processors.limits().get(stage)
-    free = dict(processors.ext_locks)
+    limits = processors.limits()
+    limit = limits.concurrent.get(stage)
+    free = dict(limits.locks)
     total = 0
     for each in processors.of(stage):
         own = each.concurrent or limit or 1
-        count = min([own, *(free.setdefault(lock, LOCK_HOLDERS) for lock in each.locks)])
-        for lock in each.locks:
+        counted = [lock for lock in each.locks if lock in free]
+        count = min([own, *(free[lock] for lock in counted)])
+        for lock in counted:
             free[lock] -= count
         total += count
     return max(1, total if limit is None else min(total, limit))

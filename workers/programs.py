@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sealing.cache import find_processor, proof_environment
-from sealing.config import SIMULATED, Processors
+from sealing.config import OUR_PROGRAM, SIMULATED, Cgroup, Processors
 from sealing.config import Processor as Configured
-from sealing.config.model import Cgroup
 from sealing.processors import programs
 from sealing.processors.parameters import POREP, UPDATE, parameters_ready
 from sealing.processors.processor import Placement, Processor, Protocol
-
-OURS = "seal-processor"
-"""Name of our own program."""
 
 
 class Programs:
@@ -24,7 +20,7 @@ class Programs:
         """Find our own program. Raises ProgramMissingError."""
         self._configured = processors
         self._simulated = processors.program == SIMULATED
-        self._ours = Processor(OURS, programs.SIMULATED) if self._simulated else ours(processors.program)
+        self._ours = Processor(OUR_PROGRAM, programs.SIMULATED) if self._simulated else ours(processors.program)
 
     def of(self, stage: str) -> Sequence[Processor]:
         """Return the processors of a stage, at least one."""
@@ -33,13 +29,12 @@ class Programs:
         return found or (self._ours,)
 
     def _processor(self, name: str, stage: str, given: Configured) -> Processor:
-        is_ours = given.bin is None or Path(given.bin).name == OURS
-        protocol = Protocol(given.protocol or (Protocol.job if is_ours else Protocol.stream))
+        protocol = Protocol(given.spoken)
         argv = (given.bin,) if given.bin else self._ours.argv
         group = given.cgroup or Cgroup()
         return Processor(
             name=name,
-            argv=(*argv, *_arguments(given, stage, protocol, is_ours=is_ours)),
+            argv=(*argv, *_arguments(given, stage, protocol, is_ours=given.is_ours)),
             env={**proof_environment(), **given.envs},
             inherit_env=given.inherit_envs,
             protocol=protocol,
@@ -73,4 +68,4 @@ def _arguments(given: Configured, stage: str, protocol: Protocol, *, is_ours: bo
 
 def ours(explicit: str | None = None) -> Processor:
     """Return our own program of the stages. Raises ProgramMissingError."""
-    return Processor(OURS, (str(find_processor(Path(explicit) if explicit else None)),), proof_environment())
+    return Processor(OUR_PROGRAM, (str(find_processor(Path(explicit) if explicit else None)),), proof_environment())

@@ -47,6 +47,8 @@ class ThreadStatus(Frozen):
     drained: bool
     """Its machine takes no new sectors until it is undrained."""
     last_command: Answer | None
+    note: str = ""
+    """What there was to say about its configuration when it took its sector: a broken hot configuration."""
 
 
 @workflow.defn(name="SealingThread")
@@ -64,6 +66,7 @@ class SealingThread:
         self._doing = ""
         self._since = workflow.now()
         self._answer: Answer | None = None
+        self._note = ""
 
     @workflow.run
     async def run(self, thread: ThreadInput) -> None:  # noqa: ARG002 - __init__ has taken it: both get the input
@@ -150,6 +153,7 @@ class SealingThread:
             paused=self._paused,
             drained=self._drained,
             last_command=self._answer,
+            note=self._note,
         )
 
     @workflow.query(description="What became of the last command.")
@@ -161,6 +165,7 @@ class SealingThread:
 
     async def _one_task(self) -> timedelta:
         allocation = await self._allocate()
+        self._note = allocation.note
         await self._seal(allocation.task)
         self._sector = None
         self._show("rests")
@@ -271,7 +276,8 @@ class SealingThread:
         thread = self._thread
         if doing != self._doing:
             self._doing, self._since = doing, workflow.now()
-        workflow.set_current_details(f"Thread {thread.index} of **{thread.worker}**, {thread.location}: {doing}")
+        note = f"\n\n{self._note}" if self._note else ""
+        workflow.set_current_details(f"Thread {thread.index} of **{thread.worker}**, {thread.location}: {doing}{note}")
 
 
 def _is_long() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -48,19 +49,41 @@ STAGES = (
 )
 """Stages that limits, times and processors can be set for: the other worker's and those of our own program."""
 
-SHARED_STAGES = ("c2", "snap_prove")
-"""Stages that need no file of the sector but their input, so that other machines can run them."""
-
 UNKNOWN_STAGE = "unknown_stage"
 """The kind of error for a stage's name that is none: like an unknown key it is told, and ignored."""
+
+OUR_PROGRAM = "seal-processor"
+"""The name of our own program of the stages."""
 
 SIMULATED = "simulated"
 """The program's name to type for the processor that computes nothing."""
 
+SHARED_STAGES = ("c2", "snap_prove")
+"""Stages that need no file of the sector: a machine without a thread and a store can prove for others."""
+
 NAME_LIMIT = 200
 """Characters of a worker's name, which is a queue's name and a part of workflow ids."""
 
+_SIZE_OF = {size: name for name, size in SECTOR_SIZES.items()}
 _BAD_IN_NAMES = re.compile(r"[\s/\\'\"`\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Words:
+    """How the documentation names a kind of value."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class DefaultWords:
+    """How the documentation names a default that is worked out."""
+
+    text: str
+
+
+OURS = Words("ours")
+"""Marks a key of ours in a table of the other worker's, which ignores it."""
 
 
 def _from_text(kind: type[T], parse: Callable[[str], T], example: str) -> Callable[[object], T]:
@@ -91,10 +114,12 @@ def _plan(name: str) -> str:
     raise ValueError(f"no plan has this name; {supported}")
 
 
-def _size_name(name: str) -> str:
-    if name not in SECTOR_SIZES:
-        raise ValueError(f"no sector has this size; write one of {', '.join(SECTOR_SIZES)}")
-    return name
+def _size_name(text: str) -> str:
+    """Return a sector size's one name: people write 32GiB also as "32 GiB"."""
+    try:
+        return _SIZE_OF[parse_size(text)]
+    except (KeyError, ValueError):
+        raise ValueError(f"no sector has this size; write one of {', '.join(SECTOR_SIZES)}") from None
 
 
 def _stage(name: str) -> str:
@@ -121,6 +146,9 @@ def absolute(path: str) -> Path:
     if not path:
         msg = "write the path of a folder or file"
         raise ValueError(msg)
+    if "\0" in path:
+        msg = "holds a character that no path can have; write the path of a folder or file"
+        raise ValueError(msg)
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:
@@ -145,21 +173,23 @@ def _bytes(value: object) -> int:
     return value
 
 
-Duration = Annotated[timedelta, PlainValidator(_from_text(timedelta, parse_duration, DURATION_EXAMPLE))]
-Size = Annotated[int, PlainValidator(_bytes)]
-FilePath = Annotated[Path, PlainValidator(_from_text(Path, absolute, "a path in quotes"))]
+Duration = Annotated[
+    timedelta, PlainValidator(_from_text(timedelta, parse_duration, DURATION_EXAMPLE)), Words("duration")
+]
+Size = Annotated[int, PlainValidator(_bytes), Words("size")]
+FilePath = Annotated[Path, PlainValidator(_from_text(Path, absolute, "a path in quotes")), Words("path")]
 """A path, made absolute against the folder that the worker was started in."""
-Exchange = Annotated[str, AfterValidator(_exchange)]
+Exchange = Annotated[str, AfterValidator(_exchange), Words("path, or `s3://bucket/prefix`")]
 """A folder's path, made absolute, or a place in S3."""
-Plan = Annotated[str, AfterValidator(_plan)]
-StageName = Annotated[str, AfterValidator(_stage)]
-SizeName = Annotated[str, AfterValidator(_size_name)]
-QueueName = Annotated[str, AfterValidator(queue_name)]
-Token = Annotated[str, AfterValidator(_token)]
-HttpAddress = Annotated[str, AfterValidator(_checked(http_base))]
-HostPort = Annotated[str, AfterValidator(_checked(host_port))]
-Port = Annotated[int, Field(ge=0, le=65535)]
+Plan = Annotated[str, AfterValidator(_plan), Words("`sealer` or `snapup`")]
+StageName = Annotated[str, AfterValidator(_stage), Words("stage")]
+SizeName = Annotated[str, AfterValidator(_size_name), Words("sector size")]
+QueueName = Annotated[str, AfterValidator(queue_name), Words("name")]
+Token = Annotated[str, AfterValidator(_token), Words("text")]
+HttpAddress = Annotated[str, AfterValidator(_checked(http_base)), Words("URL or multiaddr")]
+HostPort = Annotated[str, AfterValidator(_checked(host_port)), Words("host:port")]
+Port = Annotated[int, Field(ge=0, le=65535), Words("port")]
 """A port to serve on; 0 takes any that is free."""
-Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]
-ActorId = Annotated[int, Field(ge=0, lt=2**64)]
+Count = Annotated[int, Field(ge=1), Words("number from 1")]
+CountOrNone = Annotated[int, Field(ge=0), Words("number from 0")]
+ActorId = Annotated[int, Field(ge=0, lt=2**64), Words("actor id")]

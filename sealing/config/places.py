@@ -14,26 +14,53 @@ import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from sealing.config.fields import SHARED_STAGES, SIMULATED, absolute, queue_name
-from sealing.config.model import Temporal
+from sealing.config import hot
+from sealing.config.fields import SHARED_STAGES, SIMULATED, STAGES, absolute, queue_name
+from sealing.config.keys import WITHOUT_EFFECT
+from sealing.config.model import NO_MANAGER
+from sealing.config.ours import Temporal
+from sealing.config.problems import Finding, Key
+from sealing.config.scanned import Scan, scan
+from sealing.config.stores import Attached
+from sealing.stores import incumbent
 
-Key = tuple[str | int, ...]
-"""A key's way through the tables and lists."""
+NO_PROGRAM = "is no program that this user can run; correct it"
+NO_FILE = "is no file that this user can read; correct the path"
+NO_THREAD = "add a [[sealing_thread]] with the location of its folder"
 
 
-class Finding(NamedTuple):
-    """Something wrong: which key, its value, and what would be right."""
-
-    key: Key
-    value: object
-    right: str
+def check_needs(raw: dict[str, Any]) -> list[Finding]:
+    """Return which tables are missing: a machine without a thread that only proves for others needs neither of two."""
+    has_thread = bool(raw.get("sealing_thread"))
+    if not has_thread and any(_table(raw, "processors").get(stage) for stage in SHARED_STAGES):
+        return []
+    needed = [] if "sector_manager" in raw else [Finding(("sector_manager",), None, NO_MANAGER)]
+    return needed if has_thread else [*needed, Finding(("sealing_thread",), None, NO_THREAD)]
 
 
 def check_places(raw: dict[str, Any]) -> list[Finding]:
     """Return what is wrong with the folders, files and names of a parsed configuration."""
-    return [*_threads(raw), *_attached(raw), *_files(raw), *_tls_pair(raw), *_queue_names(raw)]
+    return [*_threads(raw), *_attached(raw), *_scanned(raw), *_files(raw), *_tls_pair(raw), *_queue_names(raw)]
+
+
+def look_around(raw: dict[str, Any]) -> list[Finding]:
+    """Return what deserves a look in the folders of a parsed configuration, and keeps no worker from starting."""
+    found = [Finding(("worker", "scan_persist_stores", at), pattern, why) for at, pattern, why in _scan(raw)[1]]
+    found += _unknown_locks(raw)
+    for index, thread in _tables(raw, "sealing_thread"):
+        folder = _path(thread.get("location"))
+        if folder is None or folder_problem(folder, writable=False):
+            continue
+        key, value = ("sealing_thread", index, "location"), thread["location"]
+        if incumbent.is_idle(folder):
+            found.append(Finding(key, value, incumbent.IDLE))
+        hot_file = hot.read(folder)
+        if hot_file.broken:
+            found.append(Finding(key, value, f"{hot_file.broken}; its settings do not count until it is corrected"))
+        found += [Finding(key, value, ignored) for ignored in hot_file.ignored]
+    return found
 
 
 def _tables(raw: dict[str, Any], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -65,6 +92,8 @@ def _threads(raw: dict[str, Any]) -> Iterator[Finding]:
         finding = partial(Finding, ("sealing_thread", index, "location"), thread["location"])
         if wrong := folder_problem(folder, writable=True):
             yield finding(wrong)
+        elif unfinished := incumbent.unfinished(folder):
+            yield finding(unfinished)
         elif (used := first_use.setdefault(folder.resolve(), index)) != index:
             yield finding(f"is the folder of sealing_thread[{used}]; give each thread its own")
 
@@ -78,6 +107,32 @@ def _attached(raw: dict[str, Any]) -> Iterator[Finding]:
         if isinstance(name, str) and (used := first_use.setdefault(name, index)) != index:
             right = f"is the name of attached[{used}]; give each store its own, as the manager knows it"
             yield Finding(("attached", index, "name"), name, right)
+
+
+def _scanned(raw: dict[str, Any]) -> Iterator[Finding]:
+    for index, pattern, wrong in _scan(raw)[0]:
+        yield Finding(("worker", "scan_persist_stores", index), pattern, wrong)
+
+
+def _scan(raw: dict[str, Any]) -> tuple[list[tuple[int, str, str]], list[tuple[int, str, str]]]:
+    """Return what is wrong and what deserves a look about ``scan_persist_stores``: position, pattern, why."""
+    patterns = _table(raw, "worker").get("scan_persist_stores")
+    given = patterns if isinstance(patterns, list) else []
+    usable = {at: pattern for at, pattern in enumerate(given) if isinstance(pattern, str)}
+    found = scan(tuple(usable.values()), tuple(_stores(raw))) if usable else Scan()
+    positions = list(usable)
+
+    def told(about: list[tuple[int, str]]) -> list[tuple[int, str, str]]:
+        return [(positions[at], usable[positions[at]], why) for at, why in about]
+
+    return told(found.wrong), told(found.notes)
+
+
+def _stores(raw: dict[str, Any]) -> Iterator[Attached]:
+    """Yield the stores of the file that are right."""
+    for _, store in _tables(raw, "attached"):
+        with contextlib.suppress(ValueError):
+            yield Attached.model_validate(store)
 
 
 def folder_problem(folder: Path, *, writable: bool) -> str | None:
@@ -106,12 +161,42 @@ def _files(raw: dict[str, Any]) -> Iterator[Finding]:
     temporal, processors = _table(raw, "temporal"), _table(raw, "processors")
     for name in Temporal.model_fields:
         path = _path(temporal.get(name)) if name.endswith("_file") else None
-        if path and not (path.is_file() and os.access(path, os.R_OK)):
-            yield Finding(("temporal", name), temporal[name], "is no file that this user can read; correct the path")
+        if path and not _is_readable(path):
+            yield Finding(("temporal", name), temporal[name], NO_FILE)
     program = processors.get("program")
-    if isinstance(program, str) and program not in {"", SIMULATED} and shutil.which(program) is None:
-        right = "is no program that this user can run; correct it, or remove the key and run: make setup"
-        yield Finding(("processors", "program"), program, right)
+    if isinstance(program, str) and program not in {"", SIMULATED} and not _is_program(program):
+        yield Finding(("processors", "program"), program, f"{NO_PROGRAM}, or remove the key and run: make setup")
+    for key, processor in _processors(processors):
+        if isinstance(program := processor.get("bin"), str) and not _is_program(program):
+            yield Finding((*key, "bin"), program, NO_PROGRAM)
+    for size, tree in _table(processors, "static_tree_d").items():
+        if (path := _path(tree)) and not _is_readable(path):
+            yield Finding(("processors", "static_tree_d", size), tree, NO_FILE)
+
+
+def _processors(processors: dict[str, Any]) -> Iterator[tuple[Key, dict[str, Any]]]:
+    """Yield the programs of the stages that are run, with their keys."""
+    for stage in STAGES:
+        if f"processors.{stage}" not in WITHOUT_EFFECT:
+            yield from ((("processors", stage, index), processor) for index, processor in _tables(processors, stage))
+
+
+def _unknown_locks(raw: dict[str, Any]) -> Iterator[Finding]:
+    processors = _table(raw, "processors")
+    known = _table(processors, "ext_locks")
+    for key, processor in _processors(processors):
+        locks = processor.get("locks")
+        for index, lock in enumerate(locks if isinstance(locks, list) else []):
+            if isinstance(lock, str) and lock not in known:
+                yield Finding((*key, "locks", index), lock, "is no lock of processors.ext_locks: nothing waits for it")
+
+
+def _is_readable(path: Path) -> bool:
+    return os.path.isfile(path) and os.access(path, os.R_OK)  # noqa: PTH113 - this one never raises
+
+
+def _is_program(name: str) -> bool:
+    return "\0" not in name and shutil.which(name) is not None
 
 
 def _tls_pair(raw: dict[str, Any]) -> Iterator[Finding]:

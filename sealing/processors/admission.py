@@ -1,151 +1,233 @@
-"""Who may run a stage on this machine: so many at a time of each stage, first come, first served.
+"""Who may run a stage on this machine, and when: the rules of ``turns`` with a clock, waiting, and jobs that live on.
 
 What is admitted is a job, known by its folder, and not an attempt at it: a job that runs on without its activity
-keeps its slot until it ends, or until the next attempt at it takes the slot over without waiting.
+keeps its slot and its locks until it ends, or until the next attempt at it takes them over without waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from sealing.processors.job import job_ended, running
+from sealing.processors.processor import Processor
+from sealing.processors.turns import Ask, Lack, Limits, Turns, Waiter
 
-
-@dataclass
-class _Slot:
-    """A job that runs or is about to: how many attempts are at it, and without any, who watches for its end."""
-
-    stage: str
-    attempts: int = 0
-    watcher: asyncio.Task[None] | None = None
-
-
-@dataclass(eq=False)
-class _Waiter:
-    """An attempt that waits. ``since`` is in seconds since 1970."""
-
-    stage: str
-    key: Path
-    granted: asyncio.Future[None]
-    since: float = field(default_factory=time.time)
+__all__ = ["Admission", "Ask", "Board", "Limits", "LockUse", "Running", "StageUse", "Turn", "Waiting"]
 
 
 @dataclass(frozen=True)
-class StageStatus:
-    """A stage's slots: used, in total (None: no limit), and who waits since when, first come first."""
+class Running:
+    """A job that was found running when the worker started; ``started`` in seconds since 1970."""
+
+    stage: str
+    key: Path
+    processor: Processor
+    started: float
+
+
+@dataclass(frozen=True)
+class Turn:
+    """That a job may run: on which processor, and the seconds that it has waited."""
+
+    processor: Processor
+    waited: float
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A job that waits: since when, in seconds since 1970, for what, and how many of its stage are before it."""
+
+    stage: str
+    key: Path
+    since: float
+    lack: Lack
+    text: str
+    ahead: int
+
+
+@dataclass(frozen=True)
+class StageUse:
+    """A stage's slots: how many are used, of how many (None: no limit)."""
 
     stage: str
     used: int
     total: int | None
-    waiting: tuple[tuple[Path, float], ...]
+
+
+@dataclass(frozen=True)
+class LockUse:
+    """A lock: how many hold it, of how many that may (None: any number)."""
+
+    lock: str
+    used: int
+    total: int | None
+
+
+@dataclass(frozen=True)
+class Board:
+    """How it stands on this machine: every stage that has a limit, a job or a waiter; locks; who waits, in order."""
+
+    stages: tuple[StageUse, ...] = ()
+    locks: tuple[LockUse, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+
+
+@dataclass
+class _Attempts:
+    """The attempts at a job that runs or is about to; without any, who watches for its end."""
+
+    count: int = 0
+    watcher: asyncio.Task[None] | None = None
+
+
+def nobody(_: Waiting) -> None:
+    """Tell nobody why a job waits."""
 
 
 class Admission:
-    """The slots of this machine's stages. A stage that is not in ``limits`` has no limit. For one event loop."""
+    """The slots and locks of this machine. For one event loop; ``board`` may be read from any thread."""
 
     def __init__(
         self,
-        limits: Mapping[str, int],
+        limits: Limits,
         *,
         runs: Callable[[Path], bool] = running,
         ended: Callable[[Path], Awaitable[None]] = job_ended,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the limits, and how to know whether a job runs on and when it ends."""
-        self._limits = limits
+        """Take the limits, how to know whether a job runs on and when it ends, and the event loop's clock."""
+        self.board = Board()
+        self._turns = Turns(limits)
         self._runs = runs
         self._ended = ended
-        self._slots: dict[Path, _Slot] = {}
-        self._waiting: list[_Waiter] = []
+        self._attempts: dict[Path, _Attempts] = {}
+        self._entries: dict[Waiter, asyncio.Future[Processor]] = {}
+        self._told: dict[Waiter, Callable[[Waiting], None]] = {}
+        self._alarm: asyncio.TimerHandle | None = None
+        self._clock = clock
+        self._epoch = time.time() - clock()
 
     @asynccontextmanager
-    async def admit(self, stage: str, key: Path) -> AsyncIterator[float]:
-        """Wait for a slot for the job in the folder ``key``, and hold it; gives the seconds waited.
+    async def admit(self, ask: Ask, on_wait: Callable[[Waiting], None] = nobody) -> AsyncIterator[Turn]:
+        """Wait until a job may run, and hold its slot and locks; ``on_wait`` is told what it waits for.
 
-        Left while the job runs on, the slot stays the job's. Cancelled while waiting, nothing is held.
+        Left while the job runs on, they stay the job's. Cancelled while waiting, nothing is held.
         """
-        began = time.monotonic()
-        await self._enter(stage, key)
+        began = self._clock()
+        processor = await self._enter(ask, on_wait)
         try:
-            yield time.monotonic() - began
+            yield Turn(processor, self._clock() - began)
         finally:
-            self._leave(key)
+            self._leave(ask.key)
 
-    def adopt(self, jobs: Iterable[tuple[str, Path]]) -> None:
-        """Give slots to jobs that were found running, (stage, folder) each, even beyond the limits: they do run."""
-        for stage, key in jobs:
-            if key not in self._slots:
-                self._slots[key] = slot = _Slot(stage)
-                self._watch(key, slot)
+    def adopt(self, jobs: Iterable[Running]) -> None:
+        """Count jobs that were found running, even beyond the limits: they do run."""
+        for job in jobs:
+            if job.key not in self._turns.running:
+                self._turns.occupy(job.stage, job.key, job.processor, min(job.started, self._now()))
+                self._attempts[job.key] = attempts = _Attempts()
+                self._watch(job.key, attempts)
+        self._grant()
 
-    def status(self) -> list[StageStatus]:
-        """Return every stage that has a limit, a job or a waiter."""
-        used = [slot.stage for slot in self._slots.values()]
-        stages = sorted({*self._limits, *used, *(waiter.stage for waiter in self._waiting)})
-        return [
-            StageStatus(
-                stage,
-                used.count(stage),
-                self._limits.get(stage),
-                tuple((waiter.key, waiter.since) for waiter in self._waiting if waiter.stage == stage),
-            )
-            for stage in stages
-        ]
-
-    async def _enter(self, stage: str, key: Path) -> None:
-        waiter = _Waiter(stage, key, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiter)
+    async def _enter(self, ask: Ask, on_wait: Callable[[Waiting], None]) -> Processor:
+        waiter = self._turns.ask(ask, self._now())
+        entry: asyncio.Future[Processor] = asyncio.get_running_loop().create_future()
+        self._entries[waiter] = entry
+        self._told[waiter] = on_wait
         self._grant()
         try:
-            await waiter.granted
+            return await entry
         except asyncio.CancelledError:
-            if waiter in self._waiting:
-                self._waiting.remove(waiter)
-            else:  # granted in the same moment
-                self._leave(key)
+            if self._entries.pop(waiter, None):
+                self._turns.give_up(waiter)
+                self._told.pop(waiter)
+                self._grant()
+            else:  # let in, in the same moment
+                self._leave(ask.key)
             raise
 
     def _grant(self) -> None:
-        """Let in all who may, in the order of their coming."""
-        for waiter in list(self._waiting):
-            if not waiter.granted.done() and self._may_enter(waiter):
-                slot = self._slots.setdefault(waiter.key, _Slot(waiter.stage))
-                slot.attempts += 1
-                if slot.watcher:
-                    slot.watcher.cancel()
-                    slot.watcher = None
-                self._waiting.remove(waiter)
-                waiter.granted.set_result(None)
+        """Let in all who may, tell the others why they wait, and look again when the next staggered start is due."""
+        for waiter, processor in self._turns.grant(self._now()):
+            attempts = self._attempts.setdefault(waiter.ask.key, _Attempts())
+            attempts.count += 1
+            if attempts.watcher:
+                attempts.watcher.cancel()
+                attempts.watcher = None
+            self._told.pop(waiter)
+            self._entries.pop(waiter).set_result(processor)
+        self._show()
+        self._set_alarm()
 
-    def _may_enter(self, waiter: _Waiter) -> bool:
-        limit = self._limits.get(waiter.stage)
-        used = sum(slot.stage == waiter.stage for slot in self._slots.values())
-        return waiter.key in self._slots or limit is None or used < limit
+    def _set_alarm(self) -> None:
+        if self._alarm:
+            self._alarm.cancel()
+        at = self._turns.look_again(self._now())
+        loop = asyncio.get_running_loop()
+        self._alarm = None if at is None else loop.call_later(max(0.0, at - self._now()), self._grant)
+
+    def _show(self) -> None:
+        turns, limits = self._turns, self._turns.limits
+        waiting = turns.waiting
+        stages = sorted({*limits.concurrent, *(stage for stage, _ in turns.running.values()), *_stages(waiting)})
+        held = {lock for _, processor in turns.running.values() for lock in processor.locks}
+        self.board = Board(
+            tuple(StageUse(stage, turns.used(stage), limits.concurrent.get(stage)) for stage in stages),
+            tuple(
+                LockUse(lock, len(turns.holding(lock)), limits.locks.get(lock))
+                for lock in sorted({*limits.locks, *held})
+            ),
+            _shown(waiting),
+        )
+        for waiter, shown in zip(waiting, self.board.waiting, strict=True):
+            self._told[waiter](shown)
 
     def _leave(self, key: Path) -> None:
-        slot = self._slots[key]
-        slot.attempts -= 1
-        if slot.attempts:
+        attempts = self._attempts[key]
+        attempts.count -= 1
+        if attempts.count:
             return
         if self._runs(key):
-            self._watch(key, slot)
+            self._watch(key, attempts)
         else:
             self._free(key)
 
     def _free(self, key: Path) -> None:
-        del self._slots[key]
+        del self._attempts[key]
+        self._turns.free(key)
         self._grant()
 
-    def _watch(self, key: Path, slot: _Slot) -> None:
+    def _watch(self, key: Path, attempts: _Attempts) -> None:
         async def watch() -> None:
             try:
                 await self._ended(key)
             finally:
-                if slot.watcher is asyncio.current_task():
+                if attempts.watcher is asyncio.current_task():
                     self._free(key)
 
-        slot.watcher = asyncio.get_running_loop().create_task(watch(), name=f"watch {key}")
+        attempts.watcher = asyncio.get_running_loop().create_task(watch(), name=f"watch {key}")
+
+    def _now(self) -> float:
+        """Return seconds since 1970 by a clock that is not set while the worker runs."""
+        return self._epoch + self._clock()
+
+
+def _stages(waiting: Iterable[Waiter]) -> set[str]:
+    return {waiter.ask.stage for waiter in waiting}
+
+
+def _shown(waiting: Iterable[Waiter]) -> tuple[Waiting, ...]:
+    before: Counter[str] = Counter()
+    shown = []
+    for waiter in waiting:
+        ask, why = waiter.ask, waiter.why
+        lack, text = (why.lack, why.text) if why else (Lack.slot, "its turn")
+        shown.append(Waiting(ask.stage, ask.key, waiter.since, lack, text, before[ask.stage]))
+        before[ask.stage] += 1
+    return tuple(shown)

@@ -43,6 +43,8 @@ class Record(Frozen):
     pid: int | None = None
     began: int | None = None
     basis: str = ""
+    processor: str = ""
+    """The name of the processor that it was given."""
     settled: bool = False
     """The output was taken once: what the stage left is synced and outlives a power cut."""
 

@@ -101,10 +101,10 @@ def running(folder: Path) -> bool:
     return JobFolder.at(folder).is_running()
 
 
-def running_jobs(jobs_root: Path) -> list[tuple[str, str]]:
-    """Return sector name and stage of each job that runs below ``jobs_root``, such as ``<location>/data/jobs``."""
+def running_jobs(jobs_root: Path) -> list[JobFolder]:
+    """Return the folder of each job that runs below ``jobs_root``, such as ``<location>/data/jobs``."""
     sectors = sorted(jobs_root.iterdir()) if jobs_root.is_dir() else []
-    return [(jobs.name, files.path.name) for jobs in sectors for files in job_folders(jobs) if files.is_running()]
+    return [files for jobs in sectors for files in job_folders(jobs) if files.is_running()]
 
 
 async def job_ended(folder: Path) -> None:

@@ -108,6 +108,7 @@ def _start(job: Job[T], mark: str, start: Start) -> Child:
             fingerprint=mark,
             boot=processes.boot_id(),
             basis=job.basis,
+            processor=job.processor.name,
             started=time.time(),
         )
         files.note(record)

@@ -20,10 +20,14 @@ from sealing.flow.state import State
 from sealing.processors import inputs, job
 from sealing.processors.admission import Admission
 from sealing.processors.processor import Processor
+from sealing.processors.turns import Ask, Limits
+from sealing.sector import Settings, Task
 from sealing.values import Parcel
 from tests.world.stage import come_to
 
 SECTOR = come_to(SEALER, State.C1Done)
+TASK = Task(sector=SECTOR, settings=Settings(), state=State.C1Done)
+SLEEPER = Processor("sleeper", ("/bin/sh", "-c", "exec sleep 60", "sh"))
 PARCEL = Parcel(size=1, sha256="ab" * 32, inline="AA==")
 
 
@@ -31,14 +35,13 @@ PARCEL = Parcel(size=1, sha256="ab" * 32, inline="AA==")
 async def guests(tmp_path: Path) -> AsyncIterator[Guests]:
     """Return a folder for others' work; what runs in it at the end is stopped."""
     yield Guests(tmp_path, patience=0.2)
-    for _, folder in Guests(tmp_path, patience=1).running():
-        await job.stop(folder, grace=0)
+    for files in Guests(tmp_path, patience=1).running():
+        await job.stop(files.path, grace=0)
 
 
 def stages(admission: Admission | None = None) -> Stages:
     """Return the stages of a machine whose programs hang."""
-    sleeper = Processor("sleeper", ("/bin/sh", "-c", "exec sleep 60", "sh"))
-    return Stages(lambda _: (sleeper,), admission or Admission({}))
+    return Stages(lambda _: (SLEEPER,), admission or Admission(Limits()))
 
 
 async def left_running(guests: Guests) -> Path:
@@ -48,7 +51,7 @@ async def left_running(guests: Guests) -> Path:
 
         async def run() -> None:
             _spent.set(Spent())
-            await stages().run(SECTOR, task, guest.files)
+            await stages().run(TASK, task, guest.files)
 
         running = asyncio.create_task(run())
         async with asyncio.timeout(10):
@@ -79,7 +82,7 @@ async def test_a_worker_that_starts_gives_them_the_time_anew(guests: Guests) -> 
     os.utime(jobs / "attended", (an_hour_ago, an_hour_ago))
     again = Guests(guests.root, patience=1)
     await again.sweep()
-    assert again.running() == [("verify_seal", jobs / "verify_seal")]
+    assert [files.path for files in again.running()] == [jobs / "verify_seal"]
     assert [folder for folder in jobs.iterdir() if folder.is_dir() and job.running(folder)]
 
 
@@ -110,17 +113,17 @@ def test_other_work_has_another_folder(tmp_path: Path) -> None:
 
 async def test_a_machine_without_a_turn_gives_the_task_back(tmp_path: Path) -> None:
     """After a while, so that another machine may have it; and it holds nothing."""
-    admission = Admission({"verify_seal": 1})
+    admission = Admission(Limits({"verify_seal": 1}))
     task = inputs.verify_seal(SECTOR, "cHJvb2Y=")
     guests = Guests(tmp_path, patience=1)
 
     async def run() -> None:
         _spent.set(Spent())
         with guests.welcomed("c2", SECTOR, PARCEL) as guest:
-            await stages(admission).run(SECTOR, task, guest.files, patience=0.1)
+            await stages(admission).run(TASK, task, guest.files, patience=0.1)
 
-    async with admission.admit("verify_seal", tmp_path / "other"):
+    async with admission.admit(Ask("verify_seal", tmp_path / "other", (SLEEPER,))):
         with pytest.raises(Wait, match="no turn for verify_seal on this machine yet"):
             await ActivityEnvironment().run(run)
-        (status,) = admission.status()
-        assert (status.used, status.waiting) == (1, ())
+    async with asyncio.timeout(5), admission.admit(Ask("verify_seal", tmp_path / "third", (SLEEPER,))):
+        pass

@@ -76,8 +76,9 @@ gpu = 1
 [processors.static_tree_d]
 32GiB = "{root}/tree-d"
 [[processors.pc2]]
-bin = "/usr/bin/damocles-worker"
+bin = "{root}/seal-processor"
 args = ["processor", "pc2"]
+protocol = "stream"
 envs = {{ CUDA_VISIBLE_DEVICES = "0" }}
 inherit_envs = false
 numa_preferred = 0
@@ -85,6 +86,7 @@ cgroup.group_name = "pc2"
 cgroup.cpuset = "0-7"
 concurrent = 1
 locks = ["gpu"]
+weight = 2
 auto_restart = false
 stable_wait = "10s"
 [[processors.pc2]]
@@ -109,7 +111,7 @@ def everything(root: Path) -> Path:
     """Write a file that sets every key, with the folders and files that it names, and return its path."""
     for folder in ("one", "two", "store", "archive"):
         (root / folder).mkdir()
-    for file in ("key", "ca.pem", "cert.pem", "key.pem", "seal-processor"):
+    for file in ("key", "ca.pem", "cert.pem", "key.pem", "seal-processor", "tree-d"):
         (root / file).touch(mode=0o700)
     path = root / "everything.toml"
     path.write_text(EVERYTHING.format(root=root))

@@ -33,16 +33,16 @@ def test_the_least_file_has_the_defaults(write: Writer, tmp_path: Path) -> None:
 def test_a_file_with_every_key_starts(tmp_path: Path) -> None:
     """Every key of the other worker and every one of ours is known, and those in use arrive."""
     config = load(everything(tmp_path))
-    assert [note for note in config.warnings if "unknown" in note] == []
+    assert [note for note in config.notes if note.unknown] == []
     assert config.worker.name == "sealer-1"
     assert config.manager.rpc_client.headers == {"Authorization": "Bearer abc"}
     assert config.manager.piece_token == "abc"  # noqa: S105, a test's own
-    assert config.processors.limits() == {"pc1": 2, "pc2": 1, "c2": 1}
+    assert config.processors.limits().concurrent == {"pc1": 2, "pc2": 1}
     assert config.processors.time_limit == {"pc1": timedelta(hours=12)}
     assert config.processors.of("pc2")[0].envs == {"CUDA_VISIBLE_DEVICES": "0"}
     assert config.processors.of("pc2")[0].args == ("processor", "pc2")
     assert config.processors.of("c1") == ()
-    assert [store.name for store in config.attached] == ["store-1", str(tmp_path / "archive")]
+    assert [store.name for store in config.attached] == ["store-1", str(tmp_path / "archive"), "old"]
     assert config.attached[1].readonly
     assert config.temporal.tls_cert_file == tmp_path / "cert.pem"
 
@@ -78,10 +78,20 @@ def test_the_configuration_cannot_be_changed(tmp_path: Path) -> None:
 
 
 def test_keys_without_effect_are_told(tmp_path: Path) -> None:
-    """Whoever sets a key that does nothing yet reads so, once."""
-    warnings = load(everything(tmp_path)).warnings
-    assert sum("processors.ext_locks:" in note for note in warnings) == 1
-    assert sum("processors.pc2.locks:" in note for note in warnings) == 1
+    """Whoever sets a key that does nothing, or counts no more beside its newer name, reads why; and no other is."""
+    notes = {note.key: note.why for note in load(everything(tmp_path)).notes}
+    assert notes.pop("sealing.request_task_max_retries").startswith("no effect: a thread asks until there is a task")
+    assert notes.pop("processors.limit") == "ignored: concurrent, its newer name, is there too"
+    assert set(notes) == {
+        "ScanPersistStores",
+        "sealing_daemons",
+        "worker.local_pieces_dir",
+        "worker.scan_persist_stores[0]",
+        "metrics.enable",
+        "metrics.http_listen",
+        "sealing.verify_after_pc2",
+        "processors.pc2[0].weight",
+    }
 
 
 @pytest.mark.parametrize(
@@ -103,7 +113,27 @@ def test_keys_without_effect_are_told(tmp_path: Path) -> None:
 )
 def test_an_unknown_key_is_a_warning(write: Writer, tmp_path: Path, extra: str, warning: str) -> None:
     """A key that nobody knows does not stop the worker; the nearest known name is offered."""
-    assert load(write(f'location = "{tmp_path}"\n{extra}')).warnings == (warning,)
+    (note,) = load(write(f'location = "{tmp_path}"\n{extra}')).notes
+    assert note.unknown
+    assert f"{note.key}: {note.why}" == warning
+    assert str(note) == f"line {note.line}: {warning}"
+
+
+def test_a_lock_that_nobody_has_is_noted(write: Writer, tmp_path: Path) -> None:
+    """A name in ``locks`` that ``ext_locks`` has not keeps nothing apart, as with the other worker."""
+    text = f'location = "{tmp_path}"\n[processors.ext_locks]\ngpu = 1\n[[processors.c2]]\nlocks = ["gpu", "gpu2"]'
+    (note,) = load(write(text)).notes
+    assert str(note) == "line 7: processors.c2[0].locks[1]: is no lock of processors.ext_locks: nothing waits for it"
+
+
+@pytest.mark.parametrize("size", ["32GiB", "32 GiB", "34359738368"])
+def test_a_sector_size_in_any_spelling(write: Writer, tmp_path: Path, size: str) -> None:
+    """Sizes are read as the other worker reads them."""
+    (tmp_path / "tree").touch()
+    text = f'sealing.allowed_sizes = ["{size}"]\n[processors.static_tree_d]\n"{size}" = "{tmp_path}/tree"'
+    config = load(write(f'location = "{tmp_path}"\n{text}'))
+    assert config.sealing_of(0).allowed_sizes == ("32GiB",)
+    assert config.processors.static_tree_d == {"32GiB": tmp_path / "tree"}
 
 
 def test_secrets_are_not_printed(tmp_path: Path) -> None:

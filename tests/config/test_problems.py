@@ -55,6 +55,8 @@ def the_problem(file: Path) -> Problem:
         ("[temporal]\napi_key_file = '/none'", ("temporal.api_key_file", '"/none"', "is no file")),
         ("[policy]\nexpired_ticket = 'x'", ("policy.expired_ticket", '"x"', "'rewind', 'park' or 'abort'")),
         ("[processors]\nprogram = '/none'", ("processors.program", '"/none"', "make setup")),
+        ("[[processors.pc1]]\nbin = '/none'", ("processors.pc1[0].bin", '"/none"', "is no program that this user")),
+        ("[processors.static_tree_d]\n2KiB = '/none'", ("processors.static_tree_d.2KiB", '"/none"', "is no file")),
         ("[processors.limitation.concurrent]\npc1 = 0", ("processors.limitation.concurrent.pc1", "0", "at least 1")),
         ("[processors.limit]\npc1 = -1", ("processors.limit.pc1", "-1", "at least 1")),
         ("[processors.time_limit]\npc1 = '1'", ("processors.time_limit.pc1", '"1"', "such as")),
@@ -71,18 +73,65 @@ def test_wrong_values(write: Writer, tmp_path: Path, keys: str, expected: tuple[
     assert right in problem.right
 
 
+def test_an_unknown_key_is_a_problem_where_all_is_to_be_right(write: Writer, tmp_path: Path) -> None:
+    """``strict`` refuses it, with the nearest known name, or tells to remove it; without it the file starts."""
+    file = write(f'location = "{tmp_path}"\nplam = "sealer"\nzzz = 1')
+    assert len(load(file).notes) == 2
+    with pytest.raises(ConfigError) as wrong:
+        load(file, strict=True)
+    assert [str(problem) for problem in wrong.value.problems] == [
+        'line 4: sealing_thread[0].plam = "sealer": unknown key; did you mean plan?',
+        "line 5: sealing_thread[0].zzz = 1: unknown key; remove it",
+    ]
+
+
+def test_problems_are_in_the_order_of_the_lines(write: Writer) -> None:
+    """Whoever found them; what is missing altogether comes last."""
+    text = write('location = "/none"\n[worker]\nname = 3\n[sealing]\nmax_retries = "x"').read_text()
+    file = write("")
+    file.write_text(text.partition("\n")[2])
+    assert [problem.line for problem in problems(file)] == [2, 4, 6, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        (f"x = {'[' * 200}{']' * 200}", "more than 30 lists and tables in each other"),
+        (f"x = {'[' * 5000}{']' * 5000}", "more than 30 lists and tables in each other"),
+        (f"x = 0x{'f' * 9000}", "a number of more than 64 bits"),
+        (f"x = {'9' * 5000}", "is not valid TOML"),
+        ("[worker]\nname = '\ufeff'\nx", "is not valid TOML"),
+    ],
+)
+def test_files_beyond_all_bounds(tmp_path: Path, text: str, right: str) -> None:
+    """Whatever is in a file, it is refused with a sentence."""
+    file = tmp_path / "worker.toml"
+    file.write_text(text)
+    assert right in the_problem(file).right
+
+
+def test_a_file_saved_by_an_editor_of_another_system(write: Writer, tmp_path: Path) -> None:
+    """A byte order mark and its line ends are no obstacle, and the lines are counted right."""
+    file = write(f'location = "{tmp_path}"\nplan = "x"')
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert the_problem(file).line == 4
+
+
 def test_unreadable_toml(tmp_path: Path) -> None:
     """What is no TOML is refused with the line."""
     file = tmp_path / "worker.toml"
     file.write_text("[worker]\nname = \n")
-    assert "at line 2" in the_problem(file).right
+    problem = the_problem(file)
+    assert problem.line == 2
+    assert "is not valid TOML: Invalid value (column 8)" in problem.right
 
 
 def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     """Bytes that are no UTF-8 are refused with their place."""
     file = tmp_path / "worker.toml"
     file.write_bytes(b"[worker]\nname = '\xff'\n")
-    assert "UTF-8 text at byte 17" in the_problem(file).right
+    problem = the_problem(file)
+    assert (problem.line, problem.right) == (2, "is not UTF-8 text at byte 17; save it as UTF-8")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -123,7 +172,7 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
 
 def test_no_location(write: Writer) -> None:
     """A thread needs a folder."""
-    assert str(the_problem(write(""))) == "sealing_thread[0].location: is needed; add it"
+    assert str(the_problem(write(""))) == "line 2: sealing_thread[0].location: is needed; add it"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +236,7 @@ def test_two_stores_of_one_name(write: Writer, tmp_path: Path) -> None:
 def test_half_a_pair_of_tls_files(write: Writer, tmp_path: Path) -> None:
     """A certificate needs its key."""
     file = write(f'location = "{tmp_path}"\n[temporal]\ntls_cert_file = "{tmp_path}/worker.toml"')
-    assert str(the_problem(file)) == "temporal.tls_key_file: is needed with tls_cert_file; add it"
+    assert str(the_problem(file)) == "line 4: temporal.tls_key_file: is needed with tls_cert_file; add it"
 
 
 def test_a_host_whose_name_is_no_name(write: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

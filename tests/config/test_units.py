@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealing.units import parse_duration, parse_size, size_text
+from sealing.units import duration_text, parse_duration, parse_size, size_text
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,13 @@ def test_any_duration_written_out_is_read_back(days: int, hours: int, minutes: i
     expected = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, milliseconds=millis)
     parts = [f"{days}d", f"{hours}h", f"{minutes}m", f"{seconds}s", f"{millis}ms"]
     assert parse_duration(" ".join(parts)) == parse_duration("".join(parts)) == expected
+
+
+@given(st.timedeltas(min_value=timedelta()))
+def test_any_duration_is_written_as_it_is_read(duration: timedelta) -> None:
+    """What is shown can be written into a file."""
+    assert parse_duration(duration_text(duration)) == duration
+    assert duration_text(timedelta(hours=25, seconds=90)) == "1d 1h 1min 30s"
 
 
 @given(st.integers(0, 1 << 20), st.sampled_from(["KiB", "MiB", "GiB", "TiB"]))

@@ -88,6 +88,7 @@ async def typed(built: Plant, number: int, command: str, tools: Path) -> None:
     here = (
         command.replace("t01000-1", f"t0{built.miner}-{number}")
         .replace("worker.toml", str(built.file))
+        .replace("/mnt/", f"{built.folder}/mnt/")
         .replace("--index 0", f"--index {index}")
     )
     address = built.client.service_client.config.target_host

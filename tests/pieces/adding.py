@@ -11,7 +11,7 @@ from activities.step import Spent, _spent
 from sealing.flow.state import State
 from sealing.pieces.download import PieceStore
 from sealing.pieces.fetch import PieceSources
-from sealing.processors.admission import Admission
+from sealing.processors.admission import Admission, Limits
 from sealing.processors.processor import Processor
 from sealing.sector import Home, Sector, Settings, Task
 from sealing.stores.layout import SectorFiles
@@ -64,7 +64,7 @@ class Machine:
         )
         task = Task(sector=sector, settings=Settings(), state=State.DealsAcquired)
         sources = PieceSources((self.pieces,), PieceStore(self.manager, timeout=5))
-        activities = PieceActivities(Stages(lambda _: (self.program,), Admission({})), sources)
+        activities = PieceActivities(Stages(lambda _: (self.program,), Admission(Limits())), sources)
         token = _spent.set(Spent())
         try:
             return (await activities.add_piece(task)).pieces

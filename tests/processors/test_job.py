@@ -97,7 +97,7 @@ async def test_cancelled_lets_go_and_is_found_again(folder: Path) -> None:
     job = counted(folder, WAIT)
     await let_go(job, folder)
     assert running(job.folder)
-    assert running_jobs(folder) == [("sector", "tree_d")]
+    assert [job.path for job in running_jobs(folder)] == [folder / "sector" / "tree_d"]
     attempt = asyncio.create_task(run(job, on_alive=Alive(lambda _: (folder / "go").touch()), beat=FAST))
     result = await attempt
     assert result.attached

@@ -206,7 +206,7 @@ async def test_pc2_under_way_is_ended_by_a_way_back(simulated: Sealing, tmp_path
     attempt.cancel()
     with pytest.raises(asyncio.CancelledError):
         await attempt
-    assert running_jobs(simulated.files.jobs.parent) == [("s-t01000-5", "pc2")]
+    assert [job.path for job in running_jobs(simulated.files.jobs.parent)] == [simulated.files.job("pc2")]
     simulated.round = 1
     labels = await simulated.pc1(pieces)
     assert running_jobs(simulated.files.jobs.parent) == []

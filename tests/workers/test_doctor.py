@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import resource
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
 from sealing.cache import find_temporal
+from sealing.config import Config
 from tests.survival.program import SEALFLOW
 from tests.world.plant import Plant, plant
 from workers.devserver import DevServer
@@ -397,6 +399,20 @@ def _runs(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+async def test_a_folder_of_stores_that_hangs(built: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, and all else is looked at, the store of the file too."""
+    answered = threading.Event()
+    monkeypatch.setattr(Config, "stores", lambda _: answered.wait(60))
+    monkeypatch.setattr("workers.doctor.examination.CALL_LIMIT", 1.0)
+    monkeypatch.setattr("workers.doctor.manager.manager", lambda _: asyncio.sleep(0, ok("not asked")))
+    try:
+        found = await answers(built.file)
+    finally:
+        answered.set()
+    assert found["folders"].level is Level.WRONG
+    assert found["store store"].level is Level.OK
 
 
 async def test_a_file_that_hangs_holds_up_nothing(built: Plant) -> None:

@@ -24,7 +24,7 @@ from workers.pool import capacity
         ({"c2": [{}, {}]}, 2),
         ({"c2": [{"concurrent": 2}, {"concurrent": 3}]}, 5),
         ({"c2": [{}], "limitation": {"concurrent": {"c2": 3}}}, 3),
-        ({"c2": [{"concurrent": 8}], "limit": {"c2": 2}}, 2),
+        ({"c2": [{"concurrent": 8}], "limitation": {"concurrent": {"c2": 2}}}, 2),
         ({"c2": [{"locks": ["gpu"]}, {"locks": ["gpu"]}], "ext_locks": {"gpu": 1}}, 1),
         ({"c2": [{"locks": ["one"]}, {"locks": ["two"]}]}, 2),
         ({"c2": [{"concurrent": 4, "locks": ["gpu", "bus"]}], "ext_locks": {"gpu": 3, "bus": 2}}, 2),

@@ -28,7 +28,7 @@ AT_ONCE = 'terminated_grace = "100ms"'
 
 def jobs(built: Plant) -> list[str]:
     """Return the stages whose jobs run on the plant's machine."""
-    return [stage for _, stage in running_jobs(built.folder / "threads" / "0" / "data" / "jobs")]
+    return [job.path.name for job in running_jobs(built.folder / "threads" / "0" / "data" / "jobs")]
 
 
 async def decided_at(built: Plant, activity: str) -> list[int]:

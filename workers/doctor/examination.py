@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from sealing.config import Config, ConfigError, Processors, Temporal, load
+from sealing.config import Attached, Config, ConfigError, Processors, Temporal, as_it_is, load
 from sealing.flow.sealer import SEALER
 from sealing.flow.snapup import SNAPUP
 from sealing.processors.parameters import POREP, UPDATE
@@ -16,6 +18,8 @@ from sealing.stores.layout import space_needed
 from workers.doctor import machine, manager, programs
 from workers.doctor.checks import CALL_LIMIT, Answer, Check, Finding, ok, run_all, warning, wrong
 from workers.doctor.server import Server
+
+T = TypeVar("T")
 
 
 async def examine(file: Path | None) -> list[Finding]:
@@ -26,7 +30,17 @@ async def examine(file: Path | None) -> list[Finding]:
     first = Check("configuration", partial(_configuration, file))
     if config is None:
         return await run_all([first, Check("all else", _unread), Check("open files", machine.open_files)])
-    return await run_all([first, *_of(config)])
+    now = await _in_time(partial(as_it_is, config))
+    stores = await _in_time(config.stores)
+    hung = [] if now and stores is not None else [Check("folders", _hung)]
+    return await run_all([first, *hung, *_of(now or config, config.attached if stores is None else stores)])
+
+
+async def _in_time(look: Callable[[], T]) -> T | None:
+    """Return what a look at folders gives; None where one of them hangs."""
+    with contextlib.suppress(TimeoutError):
+        return await asyncio.wait_for(asyncio.to_thread(look), CALL_LIMIT)
+    return None
 
 
 async def _tables(file: Path) -> Config | None:
@@ -48,15 +62,14 @@ def _without_file() -> list[Check]:
     ]
 
 
-def _of(config: Config) -> list[Check]:
+def _of(config: Config, stores: Sequence[Attached]) -> list[Check]:
     sizes = _sizes(config)
     needed = max((space_needed(SECTOR_SIZES[size]) for size in sizes), default=0)
-    managed = config.sector_manager is not None
-    told = [*([f"{config.manager.url}/"] if managed else []), *manager.told_by_temporal(config.temporal)]
+    told = [*([f"{config.manager.url}/"] if config.sector_manager else []), *manager.told_by_temporal(config.temporal)]
     return [
         *Server(config.temporal).checks(),
-        *([Check("manager", partial(manager.manager, config))] if managed else []),
-        *(Check(f"store {store.name}", partial(machine.store, store, needed)) for store in config.attached),
+        *([Check("manager", partial(manager.manager, config))] if config.sector_manager else []),
+        *(Check(f"store {store.name}", partial(machine.store, store, needed)) for store in stores),
         *(
             Check(f"thread {index}", partial(machine.location, thread.location))
             for index, thread in enumerate(config.sealing_thread)
@@ -74,11 +87,12 @@ def _sizes(config: Config) -> tuple[str, ...]:
 
 
 def _kinds(config: Config) -> tuple[str, ...]:
-    """Return the kinds of proof parameters that the threads' plans need, and of what this machine proves for others."""
+    """Return the kinds of proof parameters that the threads' plans, or a machine that proves for others, need."""
     plans = {thread.plan for thread in config.sealing_thread}
-    plans |= {plan for stage, plan in (("c2", SEALER.name), ("snap_prove", SNAPUP.name)) if stage in config.serves}
-    kinds = {SEALER.name: POREP, SNAPUP.name: UPDATE}
-    return tuple(kind for plan, kind in kinds.items() if plan in plans)
+    kinds = {POREP: (SEALER.name, "c2"), UPDATE: (SNAPUP.name, "snap_prove")}
+    return tuple(
+        kind for kind, (plan, stage) in kinds.items() if plan in plans or (not plans and config.processors.of(stage))
+    )
 
 
 async def _configuration(file: Path) -> Answer:
@@ -90,6 +104,13 @@ async def _configuration(file: Path) -> Answer:
     if config.warnings:
         return warning(f"{file}: {'; '.join(config.warnings)}", f"remove or correct these keys in {file}")
     return ok(str(file))
+
+
+async def _hung() -> Answer:
+    return wrong(
+        f"no answer within {CALL_LIMIT:g} s from a thread's location, or from where scan_persist_stores looks",
+        "look which disk or mount hangs, then run this again",
+    )
 
 
 async def _no_file() -> Answer:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from sealing.config import Attached
 from sealing.config.places import folder_problem
+from sealing.stores import incumbent
 from sealing.units import size_text
-from workers.doctor.checks import Answer, ok, warning, wrong
+from workers.doctor.checks import Answer, Level, ok, warning, wrong
 
 OPEN_FILES = 8192
 """Files that a worker and its jobs may need at once."""
@@ -19,7 +20,15 @@ OPEN_FILES = 8192
 
 async def location(folder: Path) -> Answer:
     """Look at a thread's location."""
-    return await asyncio.to_thread(_look, folder, writable=True, needed=0)
+    return await asyncio.to_thread(_location, folder)
+
+
+def _location(folder: Path) -> Answer:
+    seen = _look(folder, writable=True, needed=0)
+    if seen.level is Level.OK and (unfinished := incumbent.unfinished(folder)):
+        what, _, remedy = unfinished.partition("; ")
+        return wrong(f"{folder} {what}", remedy)
+    return seen
 
 
 async def store(attached: Attached, needed: int) -> Answer:

@@ -28,7 +28,8 @@ HTTP_PORTS = (10, 1000)
 
 async def manager(config: Config) -> Answer:
     """Look whether the manager answers and knows each attached store."""
-    rpc, names = config.manager.rpc_client, [store.name for store in config.attached]
+    rpc = config.manager.rpc_client
+    names = [store.name for store in await asyncio.to_thread(config.stores)]
     try:
         asked = Manager(rpc.addr, headers=rpc.headers, timeout=CALL_LIMIT)
     except ValueError as error:

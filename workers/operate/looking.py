@@ -40,6 +40,8 @@ class ThreadView(Frozen):
     sector: Status | None
     problem: str = ""
     """Why something is not known."""
+    idle: str = ""
+    """Why it has no sector, as its last question for one has ended."""
 
     @property
     def standing(self) -> str:
@@ -61,9 +63,15 @@ class ThreadView(Frozen):
 
     @property
     def last_error(self) -> str:
-        """The last failure of its sector, or why the thread is not known."""
+        """The last failure of its sector, or why the thread is not known, or what is wrong with its configuration."""
         failure = self.sector.failure if self.sector else None
-        return failure.text if failure else self.problem
+        note = self.thread.note if self.thread else ""
+        return "; ".join(filter(None, (failure.text if failure else self.problem, note)))
+
+    @property
+    def doing(self) -> str:
+        """What it is at."""
+        return self.idle or (self.thread.doing if self.thread else "")
 
 
 async def ask(client: Client, workflow_id: str, query: str, kind: type[T]) -> T:
@@ -163,7 +171,18 @@ async def thread(client: Client, config: Config, index: int) -> ThreadView:
         view = view.model_copy(update={"thread": found})
         if found.sector is not None:
             sector = await ask(client, found.sector, "status", Status)
-            view = view.model_copy(update={"sector": sector})
+            view = view.model_copy(update={"sector": sector, "plan": sector.flow})
+        else:
+            view = view.model_copy(update={"idle": await _why_idle(client, view.workflow_id)})
     except OrderError as error:
         view = view.model_copy(update={"problem": str(error)})
     return view
+
+
+async def _why_idle(client: Client, workflow_id: str) -> str:
+    """Return why a thread's question for a sector is asked again. Raises OrderError."""
+    try:
+        found = await client.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        raise OrderError(explain(workflow_id, error)) from error
+    return "; ".join(each.last_failure.message for each in found.raw_description.pending_activities)

@@ -67,7 +67,7 @@ def thread_row(view: ThreadView) -> dict[str, object]:
         "state": sector.state if sector else None,
         "standing": view.standing,
         "since": view.since,
-        "doing": view.thread.doing if view.thread else "",
+        "doing": view.doing,
         "last_error": view.last_error,
         "can_resume_to": [*sector.resumable, "Abort"] if sector and sector.halted else [],
     }
@@ -92,14 +92,14 @@ def sectors_table(rows: Sequence[dict[str, object]]) -> None:
 def threads_table(rows: Sequence[dict[str, object]]) -> None:
     """Print a worker's threads."""
     table(
-        ("INDEX", "LOCATION", "PLAN", "SECTOR", "STATE", "STANDING", "FOR", "LAST ERROR"),
+        ("INDEX", "LOCATION", "PLAN", "SECTOR", "STATE", "STANDING", "FOR", "LAST ERROR, OR WHY IDLE"),
         [
             (
                 *(str(row[name]) for name in ("index", "location", "plan")),
                 *(str(row[name] or "-") for name in ("sector", "state")),
                 str(row["standing"]),
                 since(row["since"]),
-                bounded(str(row["last_error"]), REASON),
+                bounded(str(row["last_error"] or (row["sector"] is None and row["doing"]) or ""), REASON),
             )
             for row in rows
         ],

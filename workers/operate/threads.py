@@ -9,6 +9,7 @@ import click
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from sealing.config import as_it_is
 from sealing.sector import thread_id
 from workers.operate import looking, orders, running, tables
 from workers.operate.looking import ThreadView
@@ -29,7 +30,7 @@ def add_to(worker: click.Group) -> None:
 @click.pass_obj
 def list_command(file: Path, *, as_json: bool) -> None:
     """List the sealing threads, with the sector that each is at."""
-    config = running.read_config(file)
+    config = as_it_is(running.read_config(file))
     views: list[ThreadView] = running.run(lambda: config.temporal, lambda client: looking.threads(client, config))
     rows = [tables.thread_row(view) for view in views]
     tables.as_json(rows) if as_json else tables.threads_table(rows)
