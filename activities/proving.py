@@ -10,11 +10,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 from temporalio import activity
 
 from activities.chain import expired, outlived
-from activities.stages import Stages, require_parameters
+from activities.parcels import NO_EXCHANGE, Parcels
+from activities.stages import Elsewhere, Stages, require_parameters
 from sealing.failures import Permanent, SealingFailure
 from sealing.flow.events import C1, C2, PC1, PC2, PC2NeedSyntheticProof, SyntheticPoRep, TicketExpired
 from sealing.processors import inputs, job
@@ -25,6 +27,8 @@ from sealing.processors.outcome import found_answer
 from sealing.proofs import seal_proof
 from sealing.sector import Task
 from sealing.stores import local
+from sealing.stores.layout import SectorFiles
+from sealing.values import Base64, Parcel
 
 
 class Outlived(SealingFailure):
@@ -46,6 +50,8 @@ class ProvingActivities:
     stages: Stages
     parameters_ready: Callable[[str], Awaitable[bool]]
     """Tells whether C2 can run for a sector size, given by its name."""
+    parcels: Parcels = NO_EXCHANGE
+    """Packs C1's output, where C2 runs on another machine."""
 
     @activity.defn
     async def pc1(self, task: Task) -> PC1 | TicketExpired:
@@ -124,13 +130,23 @@ class ProvingActivities:
     @activity.defn
     async def c2(self, task: Task) -> C2:
         """Make the Groth16 proof, and verify it before anybody else sees it."""
-        sector, files = task.sector, task.sector.files
-        await require_parameters(self.parameters_ready, "proof", sector)
-        made = await self.stages.run(task, inputs.c2(sector), files)
-        proof = made.answer.proof
-        checked = await self.stages.run(task, inputs.verify_seal(sector, proof), files)
-        if not checked.answer:
-            # Kept, it would be taken for the result of the next try too.
-            job.discard(files.job(inputs.c2(sector).stage))
-            raise Permanent(f"verify_seal refuses the proof of {sector.id}; resume makes a new one")
-        return C2(proof=proof)
+        await require_parameters(self.parameters_ready, "proof", task.sector)
+        return C2(proof=await prove_seal(self.stages, task, task.sector.files))
+
+    @activity.defn
+    async def pack_c1(self, task: Task) -> Parcel:
+        """Pack C1's output for the machine that runs C2."""
+        return await self.parcels.pack(task.sector.id, known(task.sector.c1_output, "output of C1"))
+
+
+async def prove_seal(stages: Stages, task: Task, files: SectorFiles, **how: Unpack[Elsewhere]) -> Base64:
+    """Return the Groth16 proof of C1's output, verified. Permanent for one that is refused."""
+    sector, wanted = task.sector, inputs.c2(task.sector)
+    made = await stages.run(task, wanted, files, **how)
+    proof = made.answer.proof
+    checked = await stages.run(task, inputs.verify_seal(sector, proof), files)
+    if not checked.answer:
+        # Kept, it would be taken for the result of the next try too.
+        job.discard(files.job(wanted.stage))
+        raise Permanent(f"verify_seal refuses the proof of {sector.id}; resume makes a new one")
+    return proof

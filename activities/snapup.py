@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 from temporalio import activity
 
-from activities.stages import Stages, require_parameters
+from activities.parcels import NO_EXCHANGE, Parcels
+from activities.stages import Elsewhere, Stages, require_parameters
 from sealing.failures import Permanent
 from sealing.flow.events import SnapEncode, SnapProve
 from sealing.processors import inputs, job
@@ -18,6 +20,7 @@ from sealing.proofs import seal_proof
 from sealing.sector import Task
 from sealing.stores import local
 from sealing.stores.layout import SectorFiles
+from sealing.values import Base64, FileRef, Parcel
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class SnapUpActivities:
     """Every store that is attached, by its name: the old replica may be in one that takes nothing new."""
     parameters_ready: Callable[[str], Awaitable[bool]]
     """Tells whether the proof of an upgrade can be made for a sector size, given by its name."""
+    parcels: Parcels = NO_EXCHANGE
+    """Packs the vanilla proofs, where they are proved on another machine."""
 
     @activity.defn
     async def snap_encode(self, task: Task) -> SnapEncode:
@@ -50,17 +55,19 @@ class SnapUpActivities:
     @activity.defn
     async def snap_prove(self, task: Task) -> SnapProve:
         """Make the proof of the upgrade, and verify it before anybody else sees it."""
-        sector, files = task.sector, task.sector.files
-        await require_parameters(self.parameters_ready, "update", sector)
-        vanilla = await self.stages.run(task, inputs.snap_vanilla(sector, files), files)
-        wanted = inputs.snap_prove(sector, vanilla.output_ref)
-        made = await self.stages.run(task, wanted, files)
-        checked = await self.stages.run(task, inputs.verify_snap(sector, made.answer), files)
-        if not checked.answer:
-            # Kept, it would be taken for the result of the next try too.
-            job.discard(files.job(wanted.stage))
-            raise Permanent(f"verify_snap refuses the proof of {sector.id}; resume makes a new one")
-        return SnapProve(proof=made.answer)
+        await require_parameters(self.parameters_ready, "update", task.sector)
+        vanilla = await self._vanilla(task)
+        return SnapProve(proof=await prove_update(self.stages, task, vanilla, task.sector.files))
+
+    @activity.defn
+    async def pack_vanilla(self, task: Task) -> Parcel:
+        """Make the vanilla proofs of the upgrade, and pack them for the machine that proves them."""
+        return await self.parcels.pack(task.sector.id, await self._vanilla(task))
+
+    async def _vanilla(self, task: Task) -> FileRef:
+        files = task.sector.files
+        result = await self.stages.run(task, inputs.snap_vanilla(task.sector, files), files)
+        return result.output_ref
 
     def _old(self, task: Task) -> tuple[Path, SectorFiles]:
         """Return the store of the old replica, and its files there."""
@@ -71,3 +78,17 @@ class SnapUpActivities:
                 f"({', '.join(sorted(self.stores)) or 'none is'}): attach it and start the worker again, then resume"
             )
         return self.stores[name], SectorFiles.stored(self.stores[name], task.sector.id)
+
+
+async def prove_update(
+    stages: Stages, task: Task, vanilla: FileRef, files: SectorFiles, **how: Unpack[Elsewhere]
+) -> Base64:
+    """Return the Groth16 proof of an upgrade's vanilla proofs, verified. Permanent for one that is refused."""
+    sector, wanted = task.sector, inputs.snap_prove(task.sector, vanilla)
+    made = await stages.run(task, wanted, files, **how)
+    checked = await stages.run(task, inputs.verify_snap(sector, made.answer), files)
+    if not checked.answer:
+        # Kept, it would be taken for the result of the next try too.
+        job.discard(files.job(wanted.stage))
+        raise Permanent(f"verify_snap refuses the proof of {sector.id}; resume makes a new one")
+    return made.answer

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from activities.step import Spent, spent
 from sealing.background import Check
@@ -17,7 +17,7 @@ from sealing.flow.registry import LATEST
 from sealing.flow.sealer import SEALER
 from sealing.flow.snapup import SNAPUP
 from sealing.processors import job
-from sealing.processors.admission import Admission, Ask, Waiting
+from sealing.processors.admission import Admission, Ask, Turn, Waiting
 from sealing.processors.job import Job, JobResult, Start
 from sealing.processors.processor import Processor
 from sealing.processors.spec import nothing
@@ -32,6 +32,9 @@ T = TypeVar("T")
 PARAMETERS_PAUSE = 2.0
 """Seconds until it is looked again whether the proof parameters are there."""
 
+TURN_PAUSE = 1.0
+"""Seconds until a stage that found no turn on one machine is offered again."""
+
 
 async def require_parameters(ready: Callable[[str], Awaitable[bool]], kind: str, sector: Sector) -> None:
     """Wait for the proof parameters of a sector's size, which no failure of the sector brings. Raises Wait."""
@@ -40,6 +43,13 @@ async def require_parameters(ready: Callable[[str], Awaitable[bool]], kind: str,
         raise Wait(
             f"the {kind} parameters for {size} are not there; sealflow doctor says how to get them", PARAMETERS_PAUSE
         )
+
+
+class Elsewhere(TypedDict, total=False):
+    """How a stage runs on a machine that is not the sector's: see ``Stages.run``."""
+
+    gather: Callable[[], Awaitable[None]]
+    patience: float
 
 
 @dataclass(frozen=True)
@@ -61,12 +71,14 @@ class Stages:
         settle: Callable[[Check], None] = nothing,
         *,
         gather: Callable[[], Awaitable[None]] | None = None,
+        patience: float | None = None,
     ) -> JobResult[T]:
         """Run a stage's job, or take up the one that runs or has run already for the same inputs.
 
         ``prepare`` and ``settle`` put the sector's files right around it: see ``Job``. ``gather`` brings what it needs
         from elsewhere, which may take long, before it takes its turn. Raises what ``job.run`` does, and ``gather``, and
-        Wait where the disk of the sector's location is gone.
+        Wait where the disk of the sector's location is gone, and after ``patience`` seconds without its turn, where
+        another machine may have one.
         """
         record = spent()
         with self.noted(task.sector):
@@ -78,11 +90,24 @@ class Stages:
                 if is_begun and not job.running(made.folder):
                     result = await _run(made, record)  # it is done: taking what it left needs no turn
                 else:
-                    async with self.admission.admit(self._ask(task, made), partial(_tell, record)) as turn:
+                    # Nobody else has what is begun here.
+                    async with self._turn(self._ask(task, made), record, None if is_begun else patience) as turn:
                         record.wait_seconds += turn.waited
                         result = await _run(replace(made, processor=turn.processor), record)
         record.run_seconds += result.run_seconds
         return result
+
+    @asynccontextmanager
+    async def _turn(self, ask: Ask, record: Spent, patience: float | None) -> AsyncIterator[Turn]:
+        waiting = self.admission.admit(ask, partial(_tell, record))
+        try:
+            async with asyncio.timeout(patience) as limit, waiting as turn:
+                limit.reschedule(None)
+                yield turn
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Wait(f"no turn for {ask.stage} on this machine yet", TURN_PAUSE) from None
 
     async def stop(self, sector: Sector) -> None:
         """End what this worker does for a sector, and its jobs."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from temporalio import activity
 
+from activities.parcels import NO_EXCHANGE, Parcels
 from activities.stages import Stages
 from activities.step import spent
 from sealing.background import Check, in_thread
@@ -50,6 +51,8 @@ class StorageActivities:
     """The stores that take new files, by name."""
     draw: Draw | None = None
     """Draws the store that is offered first, by its room; without it the manager is offered all."""
+    parcels: Parcels = NO_EXCHANGE
+    """What travelled to other machines goes with the files."""
     _under_way: list[Transfer] = field(default_factory=list)
 
     @activity.defn
@@ -68,12 +71,17 @@ class StorageActivities:
     async def clean_up(self, task: Task) -> bool:
         """Stop the sector's jobs and remove its files and its claim. Repeatable."""
         sector = task.sector
-        await self.stages.stop(sector)
+        await self.stop(sector)
         await self.remove(sector)
         held = claim.read_claim(sector.home.location)
         if held is not None and held.task.sector.id == sector.id:
             claim.remove_claim(sector.home.location)
         return True
+
+    async def stop(self, sector: Sector) -> None:
+        """End what this worker does for a sector, its jobs, and what was packed for other machines."""
+        await self.stages.stop(sector)
+        await self.parcels.clear(sector.id)
 
     async def remove(self, sector: Sector) -> None:
         """Remove a sector's files from this machine, and what an attempt to store them left unfinished."""

@@ -7,12 +7,27 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from sealing.failures import TICKET_EXPIRED, Failure
 from sealing.flow.events import AnyEvent, Event, TicketExpired
 from sealing.flow.state import State
 from sealing.flow.table import Flow
 from sealing.stores.layout import SectorFiles
-from sealing.values import Base64, Deal, FileRef, Frozen, Hex32, Piece, SectorId, Seed, Submission, Ticket, Upgrade
+from sealing.values import (
+    Base64,
+    Deal,
+    FileRef,
+    Frozen,
+    Hex32,
+    Parcel,
+    Piece,
+    SectorId,
+    Seed,
+    Submission,
+    Ticket,
+    Upgrade,
+)
 
 
 class Home(Frozen):
@@ -95,6 +110,8 @@ class Settings(Frozen):
     disable_cc: bool = False
     max_deals: int | None = None
     min_deal_space: int | None = None
+    pools: dict[str, str] = Field(default={})
+    """The shared queue of each step that other machines may run, by its activity; none: the sector's machine."""
 
 
 def ticket_ends(sector: Sector, settings: Settings) -> float | None:
@@ -119,6 +136,8 @@ class Task(Frozen):
     """The run was made by a reset of the workflow: an earlier one may have done more than this one knows."""
     looked: bool = False
     """The replica was found to be the one that the sector speaks of."""
+    parcel: Parcel | None = None
+    """The step's input, for a machine that has none of the sector's files."""
 
 
 class Outcome(Frozen):

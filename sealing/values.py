@@ -91,6 +91,19 @@ class FileRef(Frozen):
     sha256: Hex32
 
 
+class Parcel(Frozen):
+    """A large input on its way to another machine: its bytes and their SHA-256, and where the compressed content is.
+
+    Either ``inline``, or with a driver of the SDK's external storage, by its name and what it was told to find it by.
+    """
+
+    size: int
+    sha256: Hex32
+    inline: Base64 | None = None
+    driver: str = ""
+    claim: dict[str, str] = Field(default={})
+
+
 UNKNOWN = "0" * 64
 """The digest of a submission that may have arrived, and of which no answer came."""
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from secrets import randbelow
@@ -44,6 +43,7 @@ from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
 from workers.connection import StartError, connect, ensure_attributes
 from workers.measuring import measured
+from workers.pool import HEARTBEAT_THROTTLE, guests_of, parcels_of, pool
 from workers.presence.ping import ping_for_ever
 from workers.presence.service import WorkerService
 from workers.programs import Programs
@@ -58,9 +58,6 @@ PASSED_THROUGH = ("sealing", "workflows")
 state and call nothing that is not deterministic; models made inside would cost 45 ms and 800 KB a workflow instance."""
 
 WORKFLOWS: Sequence[type] = (Sealer, SnapUp, SealingThread)
-
-HEARTBEAT_THROTTLE = timedelta(seconds=5)
-"""The SDK holds heartbeats back for up to a minute otherwise, and a cancellation comes with one."""
 
 FILE_THREADS = 64
 
@@ -79,31 +76,51 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
     await ensure_attributes(client)
     async with serving(config, client):
         await start_threads(config, client)
-        log.info(
-            "worker %s serves queues %s and %s", config.worker.name, config.temporal.task_queue, config.worker.name
-        )
+        log.info("worker %s serves queues %s", config.worker.name, ", ".join(queues_of(config)))
         await stop.wait()
         log.info("draining: running computations go on without this worker")
 
 
+def queues_of(config: Config) -> list[str]:
+    """Return the queues that a worker serves: the fleet's and its machine's, and those that it shares."""
+    own = [] if config.sector_manager is None else [config.temporal.task_queue, config.worker.name]
+    return [*own, *(config.temporal.shared_queue(stage) for stage in config.serves)]
+
+
 @asynccontextmanager
 async def serving(config: Config, client: Client) -> AsyncIterator[Admission]:
-    """Run the fleet's worker and the machine's worker; gives the machine's admission."""
-    programs = Programs(config.processors)
+    """Run the fleet's worker, the machine's worker, and those of the shared queues: of these, what the file is for.
+
+    Gives the machine's admission.
+    """
     admission = Admission(config.processors.limits())
-    admission.adopt(found_running(config, programs))
+    programs, guests = Programs(config.processors), guests_of(config)
     limits = {str(stage): limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
     stages = Stages(programs.of, admission, limits, Mounts.remember(folders_of(config)))
-    rpc = config.manager.rpc_client
+    admission.adopt(found_running(config, programs))
+    admission.adopt(_as_found(files, programs) for files in guests.running())
     async with (
+        AsyncExitStack() as stack,
         measured(config, admission),
         streaming(cache_dir() / "processors" / config.worker.name),
+    ):
+        await stack.enter_async_context(pool(config, client, stages, programs, guests))
+        if config.sector_manager is not None:
+            await stack.enter_async_context(sealing(config, client, stages, programs))
+        yield admission
+
+
+@asynccontextmanager
+async def sealing(config: Config, client: Client, stages: Stages, programs: Programs) -> AsyncIterator[None]:
+    """Run what the sectors of this machine need, which a machine without a manager does not."""
+    rpc = config.manager.rpc_client
+    async with (
         Manager(rpc.addr, headers=rpc.headers) as manager,
         fleet_worker(client, config.temporal.task_queue, manager),
         machine_worker(config, client, manager, stages, programs),
         present(config, client, manager),
     ):
-        yield admission
+        yield
 
 
 @asynccontextmanager
@@ -166,17 +183,18 @@ def sandbox() -> SandboxedWorkflowRunner:
 
 def machine_worker(config: Config, client: Client, manager: Manager, stages: Stages, programs: Programs) -> Worker:
     """Return the worker for all that needs this machine's files."""
+    parcels = parcels_of(config)
     known = config.stores()
     stores = {store.name: store.location for store in known if not store.readonly}
     weighted = config.attached_selection.enable_space_weighted
     attached = {store.name: store.location for store in known}
     proving, snapup, storage, pieces = (
-        ProvingActivities(stages, programs.parameters_ready),
-        SnapUpActivities(stages, attached, programs.update_parameters_ready),
-        StorageActivities(manager, stages, stores, randbelow if weighted else None),
+        ProvingActivities(stages, programs.parameters_ready, parcels),
+        SnapUpActivities(stages, attached, programs.update_parameters_ready, parcels),
+        StorageActivities(manager, stages, stores, randbelow if weighted else None, parcels),
         PieceActivities(stages, sources_of(config), StaticTrees(config.processors.static_tree_d)),
     )
-    left_overs = LeftOvers(client, manager, stages.stop, storage.remove, config.policy.terminated_grace)
+    left_overs = LeftOvers(client, manager, storage.stop, storage.remove, config.policy.terminated_grace)
     allocation = AllocationActivities(client, manager, partial(plan_of, config, HotFiles()), left_overs, stages.mounts)
     return Worker(
         client,
@@ -191,10 +209,12 @@ def machine_worker(config: Config, client: Client, manager: Manager, stages: Sta
             proving.synthetic_porep,
             proving.c1,
             proving.c2,
+            proving.pack_c1,
             proving.check_replica,
             proving.stop_jobs,
             snapup.snap_encode,
             snapup.snap_prove,
+            snapup.pack_vanilla,
             storage.persist,
             storage.clean_up,
         ],

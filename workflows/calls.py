@@ -15,8 +15,9 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from sealing.failures import Failure, Level, LookFirst, Wait, bounded
-from sealing.flow.table import Place
+from sealing.flow.table import Place, Step
 from sealing.sector import Outcome, Task
+from sealing.values import Parcel
 
 T = TypeVar("T")
 
@@ -129,33 +130,47 @@ async def stop_jobs(task: Task) -> None:
     await at_home("stop_jobs", task, bool, f"{task.state}: stop the job", STOP_WITHIN)
 
 
-async def run_step(activity: str, where: Place, task: Task, on_away: Callable[[str], None]) -> Outcome:
+async def run_step(step: Step, task: Task, on_away: Callable[[str], None]) -> Outcome:
     """Run a step's activity where it belongs. Raises FailureError.
 
     A step that must not run before the replica has been looked at says so: what to do is read from its recorded word,
     never from the run, for what was recorded before a reset must replay as it was.
     """
     try:
-        return await _run(activity, where, task, on_away)
+        return await _run(step, task, on_away)
     except FailureError as error:
         cause = _cause(error)
         if not isinstance(cause, ApplicationError) or cause.type != LookFirst.__name__:
             raise
     await at_home("check_replica", task, bool, f"{task.state}: look for the replica after a reset")
-    return await _run(activity, where, task.model_copy(update={"looked": True}), on_away)
+    return await _run(step, task.model_copy(update={"looked": True}), on_away)
 
 
-async def _run(activity: str, where: Place, task: Task, on_away: Callable[[str], None]) -> Outcome:
+async def _run(step: Step, task: Task, on_away: Callable[[str], None]) -> Outcome:
+    activity = step.activity
     summary = f"{task.state}: {activity}"
-    match where:
+    match step.where:
         case Place.Machine:
             return await at_home(activity, task, Outcome, summary)
+        case Place.Pool:
+            return await _shared(step, task, summary)
         case Place.Chain:
             return await patient(activity, task, Outcome, summary)
         case Place.Manager:
             return await quick(activity, task, Outcome, summary, on_away)
         case Place.Thread:
             raise ApplicationError(f"{activity} is run by a sealing thread, not by a sector", non_retryable=True)
+
+
+async def _shared(step: Step, task: Task, summary: str) -> Outcome:
+    """Run a step on whichever machine of its shared queue is free, with its input packed; without one, at home."""
+    queue = task.settings.pools.get(step.activity)
+    if queue is None or step.packs is None:
+        return await at_home(step.activity, task, Outcome, summary)
+    parcel = await at_home(step.packs, task, Parcel, f"{task.state}: {step.packs}")
+    given = task.model_copy(update={"parcel": parcel})
+    heartbeat = task.settings.heartbeat_timeout
+    return await on_machine(step.activity, given, Outcome, queue=queue, heartbeat=heartbeat, summary=summary)
 
 
 def failure_of(error: FailureError) -> Failure | None:

@@ -111,7 +111,7 @@ class Machine:
         try:
             if step.where is Place.Manager:
                 await self._reporter.quiet()
-            outcome = await run_step(step.activity, step.where, self._course.task(), self._told_of_outage)
+            outcome = await run_step(step, self._course.task(), self._told_of_outage)
         except FailureError as error:
             if is_cancelled_exception(error):
                 raise

@@ -155,6 +155,16 @@ def absolute(path: str) -> Path:
         raise ValueError(f"write a path without ~ ({error})") from None
 
 
+def _exchange(place: str) -> str:
+    if place.startswith("s3://"):
+        if not place.removeprefix("s3://").partition("/")[0]:
+            raise ValueError("write s3://bucket, or s3://bucket/prefix")
+        return place.rstrip("/")
+    if "://" in place:
+        raise ValueError("write the path of a folder that all machines mount, or s3://bucket/prefix")
+    return str(absolute(place))
+
+
 def _bytes(value: object) -> int:
     if isinstance(value, str):
         return parse_size(value)
@@ -169,6 +179,8 @@ Duration = Annotated[
 Size = Annotated[int, PlainValidator(_bytes), Words("size")]
 FilePath = Annotated[Path, PlainValidator(_from_text(Path, absolute, "a path in quotes")), Words("path")]
 """A path, made absolute against the folder that the worker was started in."""
+Exchange = Annotated[str, AfterValidator(_exchange), Words("path, or `s3://bucket/prefix`")]
+"""A folder's path, made absolute, or a place in S3."""
 Plan = Annotated[str, AfterValidator(_plan), Words("`sealer` or `snapup`")]
 StageName = Annotated[str, AfterValidator(_stage), Words("stage")]
 SizeName = Annotated[str, AfterValidator(_size_name), Words("sector size")]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from sealing.cache import cache_dir
+from sealing.config.fields import SHARED_STAGES
 from sealing.config.machine import Metrics, SectorManager, Worker
 from sealing.config.ours import Policy, Temporal
 from sealing.config.problems import ConfigError, Note, Problem
@@ -74,6 +76,18 @@ class Config(Contents):
         threads[index] = threads[index].heated(by)
         return self.model_copy(update={"sealing_thread": tuple(threads)})
 
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The SHARED_STAGES that this machine runs for all."""
+        if self.sealing_thread and not self.temporal.shared_c2:
+            return ()
+        return tuple(stage for stage in SHARED_STAGES if self.processors.of(stage))
+
+    @property
+    def pool_folder(self) -> Path:
+        """The folder in which this machine computes for others."""
+        return self.temporal.pool_folder or cache_dir() / "pool" / self.worker.name
+
     def sealing_of(self, index: int) -> Sealing:
         """Return the sealing settings of thread ``index``: the file's, and its own over them."""
         return self.sealing.overridden(self.sealing_thread[index].sealing)
@@ -87,5 +101,6 @@ class Config(Contents):
             ticket_lifetime=self.policy.ticket_lifetime,
             abort_patience=self.policy.abort_patience,
             heartbeat_timeout=self.temporal.heartbeat_timeout,
+            pools={stage: self.temporal.shared_queue(stage) for stage in SHARED_STAGES if self.temporal.shared_c2},
             **{name: getattr(sealing, name) for name in shared},
         )

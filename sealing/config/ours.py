@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sealing.config.fields import Duration, FilePath, HostPort, QueueName
+from sealing.config.fields import Duration, Exchange, FilePath, HostPort, QueueName, Size
 from sealing.config.tables import OurTable
+
+INLINE_AT_MOST = 512 << 10
+"""An input in a history, twice there, must stay far below the 2 MB that Temporal takes."""
 
 
 class Temporal(OurTable):
@@ -34,6 +37,29 @@ class Temporal(OurTable):
     """This worker's certificate."""
     tls_key_file: FilePath | None = None
     """Its key."""
+    shared_c2: bool = False
+    """Whether C2 and snap prove of this machine's sectors go to the shared queues, which several machines serve. A
+    machine serves a queue whose stage it has processors for, if this is on, or if it has no thread."""
+    c2_queue: QueueName | None = None
+    """The shared queue of C2; without it the fleet's queue with ``-c2`` behind."""
+    snap_prove_queue: QueueName | None = None
+    """The shared queue of snap prove; without it the fleet's queue with ``-snap-prove`` behind."""
+    inline_limit: Annotated[Size, Field(le=INLINE_AT_MOST)] = 32 << 10
+    """Bytes that an input for another machine may have, compressed, to travel in a history; 512 KiB at most."""
+    exchange: Exchange | None = None
+    """Where larger inputs travel: a folder that all machines mount, or ``s3://bucket/prefix``."""
+    exchange_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
+    """The address of an S3 service other than Amazon's. The credentials are those of the AWS environment."""
+    pool_folder: FilePath | None = None
+    """Where this machine computes for others; without it ``pool`` in sealflow's cache folder, apart by worker."""
+    pool_patience: Duration = timedelta(minutes=5)
+    """How long a computation for another machine runs on that nobody waits for any more: its sector was paused,
+    aborted, or given to another machine."""
+
+    def shared_queue(self, stage: str) -> str:
+        """Return the shared queue of one of the SHARED_STAGES."""
+        queue: str | None = getattr(self, f"{stage}_queue")
+        return queue or f"{self.task_queue}-{stage.replace('_', '-')}"
 
 
 class Policy(OurTable):

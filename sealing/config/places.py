@@ -215,6 +215,12 @@ def _queue_names(raw: dict[str, Any]) -> Iterator[Finding]:
     fleet = _table(raw, "temporal").get("task_queue", Temporal().task_queue)
     if name == fleet:
         yield Finding(("worker", "name"), name, "is the fleet's queue, temporal.task_queue; give one another name")
+    taken = {fleet: "the fleet's queue", name: "the worker's name"}
+    for stage in SHARED_STAGES:
+        queue = _table(raw, "temporal").get(f"{stage}_queue")
+        if isinstance(queue, str) and (other := taken.setdefault(queue, stage)) != stage:
+            right = f"is {other} too; give each queue its own name"
+            yield Finding(("temporal", f"{stage}_queue"), queue, right)
     if given is None:
         try:
             queue_name(name)

@@ -109,8 +109,9 @@ SEALER = Flow(
         State.C1Done: Step(
             "c2",
             {C2: State.C2Done},
-            Place.Machine,
+            Place.Pool,
             ("c1_output", "ticket", "seed", "comm_r", "comm_d"),
+            packs="pack_c1",
         ),
         # The sector is proved: send the proof to the chain.
         State.C2Done: Step(

@@ -37,8 +37,9 @@ SNAPUP = Flow(
         State.SnapEncoded: Step(
             "snap_prove",
             {SnapProve: State.SnapProved},
-            Place.Machine,
+            Place.Pool,
             ("upgrade", "comm_r", "comm_d"),
+            packs="pack_vanilla",
         ),
         # The proof is made: store the files for good.
         State.SnapProved: Step("persist", {Persist: State.Persisted}, Place.Machine, ("comm_r", "proof")),

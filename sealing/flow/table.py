@@ -26,6 +26,8 @@ class Place(StrEnum):
     """A wait for the chain, polled through the manager, from any worker of the fleet."""
     Machine = "Machine"
     """On the machine that holds the sector's files."""
+    Pool = "Pool"
+    """On a machine of the shared queue that the task's settings name for the step, else on the sector's machine."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,13 @@ class Step:
     """The field that says what was sent, for a step that sends something to the chain."""
     again: type[Event] | None = None
     """The event after which the same is sent again: not at once, but after a polling interval."""
+    packs: str | None = None
+    """The activity that packs the input of a step of the pool, on the sector's machine."""
+
+    @property
+    def computes(self) -> bool:
+        """Whether the step is a computation, on whichever machine."""
+        return self.where in {Place.Machine, Place.Pool}
 
 
 class FlowError(Exception):
@@ -128,6 +137,8 @@ class Flow:
                 yield f"{state} is never reached"
             if not step.activity or not step.edges:
                 yield f"{state} has no activity or leads nowhere"
+            if (step.where is Place.Pool) is (step.packs is None):
+                yield f"{state} must be of the pool and name what packs its input, or neither"
         for state, event, _ in self.edges():
             if not event.sets():
                 yield f"{state}: {event.__name__} sets nothing"

@@ -109,7 +109,7 @@ async def test_between_two_steps(stage: Stage) -> None:
 async def test_in_a_queue(stage: Stage) -> None:
     """A machine that is away holds no pause; when it is back, a resume takes the sector to its end."""
     flow, machine = SNAPUP, f"{stage.machine}-away"
-    states = [state for state in flow.rows if flow.rows[state].where is Place.Machine]
+    states = [state for state in flow.rows if flow.rows[state].computes]
     parts = [await stage.part(flow, state, machine=machine).start() for state in states]
     for part in parts:
         await part.control("pause")

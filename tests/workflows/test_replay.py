@@ -16,7 +16,7 @@ STORED = sorted(FOLDER.glob("*.json"))
 
 
 def test_there_is_a_history_for_every_path() -> None:
-    """Finished, synthetic, sent again, rewound, parked, resumed, paused, aborted, reset; threads paused and drained."""
+    """Finished, synthetic, sent again, rewound, parked, resumed, paused, aborted, reset, shared; threads too."""
     assert {path.stem for path in STORED} >= {
         "sealer-finished",
         "sealer-synthetic",
@@ -40,6 +40,8 @@ def test_there_is_a_history_for_every_path() -> None:
         "sealer-reset",
         "sealer-reset-to-submission",
         "sealer-reset-too-far",
+        "sealer-shared-c2",
+        "snapup-shared-prove",
         "sealer-on-stage",
         "snapup-on-stage",
         "thread",

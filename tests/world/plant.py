@@ -69,6 +69,7 @@ program = "{program}"
 address = "{temporal}"
 task_queue = "fleet-{name}"
 heartbeat_timeout = "2s"
+{fleet}
 [policy]
 {policy}
 """
@@ -186,6 +187,7 @@ async def plant(  # noqa: PLR0913 - each is one thing that tests vary
     policy: str = "",
     worker: str = "",
     attached: str = "",
+    fleet: str = "",
     program: str | Path = "simulated",
     verifier: Verifier | None = None,
     **devnet: Any,
@@ -220,6 +222,7 @@ async def plant(  # noqa: PLR0913 - each is one thing that tests vary
                 temporal=client.service_client.config.target_host,
                 policy=policy,
                 worker=worker,
+                fleet=fleet,
             )
         )
         yield Plant(client, folder, manager, proxy, file)

@@ -43,8 +43,9 @@ from sealing.sector import (
     ThreadInput,
     Verdict,
 )
-from sealing.values import Frozen, SectorId
-from workers.assembly import HEARTBEAT_THROTTLE, MACHINE_SLOTS, WORKFLOWS, sandbox
+from sealing.values import Frozen, Parcel, SectorId
+from workers.assembly import MACHINE_SLOTS, WORKFLOWS, sandbox
+from workers.pool import HEARTBEAT_THROTTLE
 from workflows.commands import Answer
 from workflows.status import Status
 
@@ -62,12 +63,14 @@ QUICK = Settings(
 )
 
 EVENTS = [(flow, *edge) for flow in LATEST.values() for edge in flow.edges()]
+PACKS = [step.packs for flow in LATEST.values() for step in flow.rows.values() if step.packs]
+"""What packs the input of a step of the pool."""
 STEPS = [(flow, state) for flow in LATEST.values() for state in flow.rows if state is not flow.start]
 """Every state whose step a sector runs."""
 
 ARGUMENTS: dict[str, type[Frozen]] = {
     **{flow.rows[state].activity: Task for flow, state in STEPS},
-    **dict.fromkeys(("clean_up", "stop_jobs", "check_replica", "precommit_on_chain"), Task),
+    **dict.fromkeys((*PACKS, "clean_up", "stop_jobs", "check_replica", "precommit_on_chain"), Task),
     **dict.fromkeys(("report_state", "await_finalized"), Report),
     "report_end": Ending,
 }
@@ -202,6 +205,8 @@ class Part:
                 return ""
             case "report_end" | "clean_up" | "stop_jobs" | "check_replica":
                 return True
+            case _ if name in PACKS:
+                return Parcel(size=1, sha256="0" * 64, inline="AA==")
             case _:
                 return made(forward(self.flow, argument.state))
 

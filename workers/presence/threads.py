@@ -56,7 +56,7 @@ def _state(view: ThreadView) -> ThreadState:
     step = _step(view)
     if _waits(sector, step):
         return Waiting(elapsed=elapsed)
-    return Running(elapsed=elapsed, proc=step.activity if step and step.where is Place.Machine else None)
+    return Running(elapsed=elapsed, proc=step.activity if step and step.computes else None)
 
 
 def _waits(sector: Status, step: Step | None) -> bool:
