@@ -173,6 +173,7 @@ async def test_a_machine_that_dies_is_replaced(temporal: Client, tmp_path: Path)
         built.simulate(c2={"seconds": 60, "times": 1})
         async with working(built), gpu(built, "gpu-a") as first:
             await built.until(first.runs, "C2 to run")
+            await built.until(lambda: counts(built).get("c2"), "the slow start to be this one")
             first.worker.kill()
             await first.worker.gone()
             async with gpu(built, "gpu-b") as second:
