@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 from pathlib import Path
 
@@ -29,7 +30,9 @@ def by_folder(folder: Path) -> str:
 
 def counts(built: Plant) -> dict[str, int]:
     """Return how often each stage was started, on whichever machine."""
-    found: dict[str, int] = json.loads((built.folder / "simulated.json.counts").read_text())
+    with (built.folder / "simulated.json.counts").open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)  # the processors write it while they hold it
+        found: dict[str, int] = json.load(file)
     return found
 
 
