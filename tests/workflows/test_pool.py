@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 from pathlib import Path
 
@@ -29,7 +30,9 @@ def by_folder(folder: Path) -> str:
 
 def counts(built: Plant) -> dict[str, int]:
     """Return how often each stage was started, on whichever machine."""
-    found: dict[str, int] = json.loads((built.folder / "simulated.json.counts").read_text())
+    with (built.folder / "simulated.json.counts").open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)  # the processors write it while they hold it
+        found: dict[str, int] = json.load(file)
     return found
 
 
@@ -173,6 +176,7 @@ async def test_a_machine_that_dies_is_replaced(temporal: Client, tmp_path: Path)
         built.simulate(c2={"seconds": 60, "times": 1})
         async with working(built), gpu(built, "gpu-a") as first:
             await built.until(first.runs, "C2 to run")
+            await built.until(lambda: counts(built).get("c2"), "the slow start to be this one")
             first.worker.kill()
             await first.worker.gone()
             async with gpu(built, "gpu-b") as second:

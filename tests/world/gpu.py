@@ -44,8 +44,8 @@ class Gpu:
         return [each for each in found if not each.path.name.startswith("verify")]
 
     def runs(self) -> bool:
-        """Tell whether a job runs here."""
-        return any(each.is_running() for each in self.jobs())
+        """Tell whether a job's process runs here: its lock alone may still be the worker's, which starts it."""
+        return any(each.leader() for each in self.jobs())
 
 
 def gpu_file(built: Plant, name: str, stage: str = "c2", fleet: str = "") -> Path:
