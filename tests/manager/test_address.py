@@ -22,7 +22,7 @@ def test_addresses_lead_to_the_managers_path(address: str, url: str) -> None:
     assert manager_url(address) == url
 
 
-@pytest.mark.parametrize("address", ["", "127.0.0.1:1789", "ws://127.0.0.1:1789", "/ip4/1.2.3.4/udp/1", "http://a\0b"])
+@pytest.mark.parametrize("address", ["", "127.0.0.1:1789", "ftp://127.0.0.1:1789", "/ip4/1.2.3.4/udp/1", "http://a\0b"])
 def test_an_address_that_cannot_be_right_is_refused(address: str) -> None:
     """The error shows the address."""
     with pytest.raises(ValueError, match="the manager's address"):

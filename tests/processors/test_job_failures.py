@@ -202,7 +202,7 @@ async def test_ends_on_a_full_disk(
 
 async def test_a_folder_that_goes_is_not_made_again(tmp_path: Path) -> None:
     """A disk that is unmounted while a stage runs leaves a folder in which nothing is made."""
-    job = script_job(tmp_path, f"rm -r {tmp_path}/sector; exit 1")
+    job = script_job(tmp_path, f"sleep 0.5; rm -r {tmp_path}/sector; exit 1")
     assert "has gone while tree_d ran" in str(await failure(job))
     assert not (tmp_path / "sector").exists()
 
