@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from sealing.addresses import host_port, http_base
+from sealing.processors.placement import parse_cpus
 from sealing.proofs import SECTOR_SIZES
 from sealing.units import DURATION_EXAMPLE, SIZE_EXAMPLE, parse_duration, parse_size
 
@@ -186,6 +187,7 @@ StageName = Annotated[str, AfterValidator(_stage), Words("stage")]
 SizeName = Annotated[str, AfterValidator(_size_name), Words("sector size")]
 QueueName = Annotated[str, AfterValidator(queue_name), Words("name")]
 Token = Annotated[str, AfterValidator(_token), Words("text")]
+CpuList = Annotated[str, AfterValidator(_checked(parse_cpus)), Words("list of CPUs")]
 HttpAddress = Annotated[str, AfterValidator(_checked(http_base)), Words("URL or multiaddr")]
 HostPort = Annotated[str, AfterValidator(_checked(host_port)), Words("host:port")]
 Port = Annotated[int, Field(ge=0, le=65535), Words("port")]

@@ -13,6 +13,7 @@ from sealing.config.fields import (
     OURS,
     Count,
     CountOrNone,
+    CpuList,
     DefaultWords,
     Duration,
     FilePath,
@@ -37,7 +38,7 @@ class Cgroup(Table):
 
     group_name: str | None = None
     """The control group's name."""
-    cpuset: str | None = None
+    cpuset: CpuList | None = None
     """The CPUs that the program may use, such as `"0-7,16"`."""
 
 

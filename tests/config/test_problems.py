@@ -58,6 +58,10 @@ def the_problem(file: Path) -> Problem:
         ("[[processors.pc1]]\nbin = '/none'", ("processors.pc1[0].bin", '"/none"', "is no program that this user")),
         ("[processors.static_tree_d]\n2KiB = '/none'", ("processors.static_tree_d.2KiB", '"/none"', "is no file")),
         ("[processors.limitation.concurrent]\npc1 = 0", ("processors.limitation.concurrent.pc1", "0", "at least 1")),
+        (
+            "[[processors.pc2]]\ncgroup.cpuset = '0-x'",
+            ("processors.pc2[0].cgroup.cpuset", '"0-x"', "write a list of CPUs"),
+        ),
         ("[processors.limit]\npc1 = -1", ("processors.limit.pc1", "-1", "at least 1")),
         ("[processors.time_limit]\npc1 = '1'", ("processors.time_limit.pc1", '"1"', "such as")),
         ("[[attached]]\nname = 's'", ("attached[0].location", "", "is needed; add it")),
