@@ -101,4 +101,5 @@ async def test_commands_take_the_file_of_such_a_machine(temporal: Client, tmp_pa
             names = [finding["check"] for finding in examined.json]
             assert "manager" not in names
             assert "configuration" in names
+            await built.until(lambda: "serves queues" in machine.worker.log.read_text(), "the worker to serve")
             assert await machine.worker.terminate() == 0
