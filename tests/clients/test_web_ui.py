@@ -50,14 +50,14 @@ async def listed(built: Plant, query: str) -> None:
 async def test_a_parked_sector_is_found_understood_and_resumed(ui: WebUi, temporal: Client, folder: Path) -> None:
     """The list finds it, its page says why it stands still, the page's form takes it back, and it finishes."""
     async with plant(temporal, folder) as built:
-        built.simulate(pc2={"fail": "no space left on device", "times": 3})
+        built.simulate(pc2={"fail": "CUDA error: out of memory", "times": 3})
         async with working(built):
             await built.parked()
             query = f'SectorId = "{built.id()}" AND Parked = true'
             await listed(built, query)
             await ui.find(query, built.sector().id)
             details = await ui.details()
-            for line in ("PC1Done, parked", "Permanent: pc2 failed: no space left on device (tried 3 times)"):
+            for line in ("PC1Done, parked", "Permanent: pc2 failed: CUDA error: out of memory (tried 3 times)"):
                 await expect(details).to_contain_text(line)
             if os.environ.get(TAKE):
                 await ui.page.screenshot(path=PICTURE)
