@@ -13,15 +13,15 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sealing.failures import SealingFailure
+from sealing.failures import Outage, SealingFailure
 from sealing.processors import job
 from sealing.processors.folder import JobFolder
 from sealing.sector import Sector
-from sealing.stores import durable
+from sealing.stores import durable, space
 from sealing.stores.layout import SectorFiles
 from sealing.values import FileRef, Parcel
 
@@ -71,11 +71,16 @@ class Guests:
         jobs = guest.files.jobs
         self._attempts[jobs] += 1
         try:
-            _touch(jobs)
+            try:
+                _touch(jobs)
+            except OSError as error:
+                why = f"{jobs} cannot be written, another machine may do it: {error}"
+                raise space.no_space(jobs, error) or Outage(why) from error
             yield guest
         finally:
             self._attempts[jobs] -= 1
-            _touch(jobs)
+            with suppress(OSError):
+                _touch(jobs)
 
     def running(self) -> list[JobFolder]:
         """Return the folder of each job that runs here."""
@@ -84,20 +89,29 @@ class Guests:
     async def sweep_for_ever(self) -> None:
         """Stop what nobody waits for, again and again."""
         while True:
-            await self.sweep()
+            try:
+                await self.sweep()
+            except OSError as error:
+                log.warning("%s cannot be looked at: %s", self.root, error)
             await asyncio.sleep(self.patience / LOOKS_PER_PATIENCE)
 
     async def sweep(self) -> None:
         """Stop jobs that were on their own for too long, and remove results that nobody has come for."""
         for jobs in self._all():
-            alone = time.time() - self._left(jobs)
-            if self._attempts[jobs]:
-                continue
-            if any(job.running(folder) for folder in jobs.iterdir() if folder.is_dir()):
-                if time.time() - max(self._left(jobs), self.began) > self.patience:
-                    await self._stop(jobs, alone)
-            elif alone > KEPT:
-                durable.remove(jobs)
+            try:
+                await self._look_at(jobs)
+            except OSError as error:
+                log.warning("%s cannot be looked at: %s", jobs, error)
+
+    async def _look_at(self, jobs: Path) -> None:
+        alone = time.time() - self._left(jobs)
+        if self._attempts[jobs]:
+            return
+        if _runs(jobs):
+            if time.time() - max(self._left(jobs), self.began) > self.patience:
+                await self._stop(jobs, alone)
+        elif alone > KEPT:
+            durable.remove(jobs)
 
     async def _stop(self, jobs: Path, alone: float) -> None:
         try:
@@ -114,6 +128,10 @@ class Guests:
         """Return when the last attempt came or went, in seconds since 1970."""
         mark = jobs / MARK
         return (mark if mark.exists() else jobs).stat().st_mtime
+
+
+def _runs(jobs: Path) -> bool:
+    return any(job.running(folder) for folder in jobs.iterdir() if folder.is_dir())
 
 
 def _touch(jobs: Path) -> None:

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
+from temporalio import activity
+
 from activities.step import Spent, spent
 from sealing.background import Check
 from sealing.failures import Wait
@@ -142,7 +144,8 @@ class Stages:
 
     def _ask(self, task: Task, made: Job[T]) -> Ask:
         stage = made.task.stage
-        return Ask(stage, made.folder, self.processors(stage), ticket_ends(task.sector, task.settings), _progress(task))
+        ends = ticket_ends(task.sector, task.settings)
+        return Ask(stage, made.folder, self.processors(stage), ends, _progress(task), _came())
 
     def _job(
         self,
@@ -178,6 +181,11 @@ def _tell(record: Spent, waiting: Waiting) -> None:
         "for": waiting.text + behind,
         "since": waiting.since,
     }
+
+
+def _came() -> float | None:
+    """Return when the step was scheduled: the same for all its attempts, on whichever machine."""
+    return activity.info().scheduled_time.timestamp() if activity.in_activity() else None
 
 
 def _progress(task: Task) -> int:

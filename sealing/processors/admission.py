@@ -7,6 +7,7 @@ keeps its slot and its locks until it ends, or until the next attempt at it take
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -14,9 +15,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealing.failures import Wait
 from sealing.processors.job import job_ended, running
 from sealing.processors.processor import Processor
 from sealing.processors.turns import Ask, Lack, Limits, Turns, Waiter
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Admission", "Ask", "Board", "Limits", "LockUse", "Running", "StageUse", "Turn", "Waiting"]
 
@@ -123,6 +127,9 @@ class Admission:
         processor = await self._enter(ask, on_wait)
         try:
             yield Turn(processor, self._clock() - began)
+        except Wait:
+            self._turns.take_back_start(ask.key)  # a start that had to wait holds up nobody else's
+            raise
         finally:
             self._leave(ask.key)
 
@@ -161,7 +168,9 @@ class Admission:
                 attempts.watcher.cancel()
                 attempts.watcher = None
             self._told.pop(waiter)
-            self._entries.pop(waiter).set_result(processor)
+            entry = self._entries.pop(waiter)
+            if not entry.done():  # else it is cancelled and has not noticed yet: it gives its place back by itself
+                entry.set_result(processor)
         self._show()
         self._set_alarm()
 
@@ -193,10 +202,18 @@ class Admission:
         attempts.count -= 1
         if attempts.count:
             return
-        if self._runs(key):
+        if self._is_seen_to_run(key):
             self._watch(key, attempts)
         else:
             self._free(key)
+
+    def _is_seen_to_run(self, key: Path) -> bool:
+        """Tell whether a job runs on; one whose folder cannot be looked at holds nothing: its disk has gone."""
+        try:
+            return self._runs(key)
+        except OSError as error:
+            log.warning("%s cannot be looked at, its place is free: %s", key, error)
+            return False
 
     def _free(self, key: Path) -> None:
         del self._attempts[key]

@@ -87,7 +87,10 @@ def end(popen: subprocess.Popen[bytes], process: processes.Process, files: JobFo
 def keep_log_short(files: JobFolder) -> None:
     """Begin the log anew once it is long; the process, which has it open, goes on at its start."""
     if files.log.exists() and files.log.stat().st_size > LOG_LIMIT:
-        shutil.copyfile(files.log, files.log.with_suffix(".before"))
+        try:
+            shutil.copyfile(files.log, files.log.with_suffix(".before"))
+        except OSError as error:  # a full disk: less of the log is better than an end of what the process is at
+            log.warning("%s is not kept: %s", files.log, error)
         os.truncate(files.log, 0)
 
 

@@ -23,6 +23,8 @@ from sealing.processors.processor import Processor
 
 PATIENCE = 24 * 3600.0
 """Seconds after which a job without an end of its own is due: as long as a ticket is good."""
+KEPT_STARTS = 100
+"""Starts of a stage that are remembered: the last counts, unless it is taken back."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Ask:
     processors: Sequence[Processor]
     due: float | None = None
     progress: int = 0
+    came: float | None = None
+    """When it was wanted first, in seconds since 1970, where that was before it asked here."""
 
 
 class Lack(StrEnum):
@@ -81,7 +85,8 @@ class Waiter:
     @property
     def order(self) -> tuple[float, int, int]:
         """What is smaller goes first."""
-        due = self.since + PATIENCE if self.ask.due is None else self.ask.due
+        came = self.since if self.ask.came is None else self.ask.came
+        due = came + PATIENCE if self.ask.due is None else self.ask.due
         return due, -self.ask.progress, self.number
 
 
@@ -94,7 +99,7 @@ class Turns:
         self.running: dict[Path, tuple[str, Processor]] = {}
         self._waiting: list[Waiter] = []
         self._numbers = itertools.count()
-        self._started: dict[str, float] = {}
+        self._starts: dict[str, list[tuple[float, Path]]] = {}
         self._slots: Counter[str] = Counter()
         self._at: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
@@ -120,7 +125,13 @@ class Turns:
         self._slots[stage] += 1
         self._at[processor.name] += 1
         self._held.update(set(processor.locks))
-        self._started[stage] = max(started, self._started.get(stage, started))
+        starts = self._starts.get(stage, [])
+        self._starts[stage] = sorted([*starts, (started, key)])[-KEPT_STARTS:]
+
+    def take_back_start(self, key: Path) -> None:
+        """Let a job that was let in, and had to wait before it could begin, count for no staggered start."""
+        stage = self.running[key][0]
+        self._starts[stage] = [start for start in self._starts[stage] if start[1] != key]
 
     def free(self, key: Path) -> None:
         """Count a job no more."""
@@ -178,8 +189,8 @@ class Turns:
         return None
 
     def _may_start(self, stage: str) -> float:
-        gap, last = self.limits.staggered.get(stage), self._started.get(stage)
-        return 0.0 if gap is None or last is None else last + gap
+        gap, starts = self.limits.staggered.get(stage), self._starts.get(stage)
+        return starts[-1][0] + gap if gap is not None and starts else 0.0
 
     def _open(self, ask: Ask) -> list[Processor]:
         """Return the processors that take one more, the least busy first."""

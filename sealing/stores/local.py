@@ -65,12 +65,15 @@ def link_tree_d(check: Check, files: SectorFiles, ready: Path) -> Path:
 
     It is linked, not copied: no stage writes to a tree-d that is there, and removing the sector's files removes links.
     """
-    with locks.alone(files.jobs / STARTING, check):
-        durable.remove(files.prepared)
-        files.prepared.mkdir(parents=True)
-        durable.link(ready, files.prepared / TREE_D)
-        durable.sync(files.prepared)
-        durable.sync(files.prepared.parent)
+    try:
+        with locks.alone(files.jobs / STARTING, check):
+            durable.remove(files.prepared)
+            files.prepared.mkdir(parents=True)
+            durable.link(ready, files.prepared / TREE_D)
+            durable.sync(files.prepared)
+            durable.sync(files.prepared.parent)
+    except OSError as error:
+        raise space.no_space(files.prepared, error) or error from error
     return files.prepared / TREE_D
 
 

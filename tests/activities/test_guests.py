@@ -127,3 +127,27 @@ async def test_a_machine_without_a_turn_gives_the_task_back(tmp_path: Path) -> N
             await ActivityEnvironment().run(run)
     async with asyncio.timeout(5), admission.admit(Ask("verify_seal", tmp_path / "third", (SLEEPER,))):
         pass
+
+
+async def test_a_full_disk_is_waited_for(guests: Guests, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that cannot write parks no sector: the task waits, and another machine may have it."""
+
+    def full(_: Path) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("activities.guests._touch", full)
+    with pytest.raises(Wait, match="waiting for space"), guests.welcomed("c2", SECTOR, PARCEL):
+        pass
+
+
+async def test_the_watch_outlives_what_it_cannot_look_at(guests: Guests, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One folder that cannot be looked at ends neither the look at the others nor the watch."""
+    with guests.welcomed("c2", SECTOR, PARCEL) as guest:
+        pass
+
+    def broken(_: Path) -> bool:
+        raise OSError(24, os.strerror(24))
+
+    monkeypatch.setattr("activities.guests._runs", broken)
+    await guests.sweep()
+    assert guest.files.jobs.is_dir()

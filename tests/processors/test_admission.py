@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from sealing.failures import Wait
 from sealing.processors.admission import Admission, Limits, Running
 from sealing.processors.job import run, stop
+from sealing.processors.processor import Processor
 from tests.processors.admitting import PLAIN, Attempt, Jobs, ask, key, settle
 from tests.processors.jobs import Alive, script_job, starts
+
+LOCKED = (("one", "a"), ("both", "a", "b"), ("other", "b"))
+"""Processors and their locks."""
 
 
 def attempt_at(admission: Admission, number: int, stage: str = "pc1") -> Attempt:
@@ -163,3 +168,60 @@ async def test_with_real_jobs(tmp_path: Path) -> None:
         while not other.inside:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.02)
     await other.leave()
+
+
+async def test_cancelled_while_another_lets_it_in() -> None:
+    """A cancelled waiter that has not noticed yet harms nobody whose end gives it the place; the place goes on."""
+    admission = Jobs().admission(pc1=1)
+    first, second, third = (attempt_at(admission, number) for number in range(3))
+    await settle()
+    second.task.cancel()
+    first._leave.set()
+    await first.task
+    await settle()
+    assert second.task.cancelled()
+    assert third.inside
+    await third.leave()
+
+
+async def test_all_are_cancelled_at_once() -> None:
+    """A worker that drains cancels all: each ends as cancelled, also where one's end frees another's locks."""
+    limits = Limits(locks={"a": 1, "b": 1})
+    admission = Jobs().admission(limits)
+    one, both, other = (Processor(name, ("true",), locks=tuple(locks)) for name, *locks in LOCKED)
+    holder = Attempt(admission, ask("pc1", key(0), (one,)))
+    waiting = [Attempt(admission, ask("pc2", key(1), (both,))), Attempt(admission, ask("c2", key(2), (other,)))]
+    await settle()
+    for attempt in waiting:
+        attempt.task.cancel()
+    await settle()
+    assert all(attempt.task.cancelled() for attempt in waiting)
+    await holder.leave()
+    assert not any(lock.used for lock in admission.board.locks)
+
+
+async def test_a_start_that_had_to_wait_holds_up_no_other() -> None:
+    """Whose disk is full gets no staggered start again and again while the others get none."""
+    admission = Jobs().admission(Limits(staggered={"pc1": 3600}))
+    with pytest.raises(Wait):
+        async with admission.admit(ask("pc1", key(1))):
+            raise Wait("full", 60)
+    other = attempt_at(admission, 2)
+    await settle()
+    assert other.inside
+    await other.leave()
+
+
+async def test_a_folder_that_cannot_be_looked_at_holds_nothing() -> None:
+    """A disk that drops out while a stage runs keeps neither slot nor lock, and hides no failure."""
+
+    def broken(_: Path) -> bool:
+        raise OSError(5, "Input/output error")
+
+    admission = Admission(Limits({"pc1": 1}), runs=broken)
+    first, second = attempt_at(admission, 1), attempt_at(admission, 2)
+    await settle()
+    await first.leave()
+    await settle()
+    assert second.inside
+    await second.leave()

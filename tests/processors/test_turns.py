@@ -196,3 +196,14 @@ def test_a_job_that_runs_needs_nothing_more() -> None:
     machine.come(1, "pc2", (processor("another"),))
     assert [found.name for _, found in machine.turns.grant(machine.now)] == ["gpu"]
     assert machine.turns.used("pc2") == 1
+
+
+def test_one_that_was_given_back_does_not_begin_to_wait_anew() -> None:
+    """A job that another machine gave back is as old as its step, so that it comes to its turn in the end."""
+    machine = Machine(Limits({"c2": 1}))
+    machine.come(0, "c2")
+    assert machine.let_in() == [0]
+    machine.turns.ask(ask("c2", key(1, "c2"), due=machine.now + 60), machine.now)
+    machine.turns.ask(ask("c2", key(2, "c2"), came=machine.now - PATIENCE), machine.now)
+    machine.end(0, "c2")
+    assert machine.let_in() == [2]
