@@ -23,9 +23,15 @@ class EmbeddedError(Exception):
 def read_config(file: Path) -> DevnetConfig:
     """Return the configuration in a JSON file. Raises EmbeddedError."""
     try:
-        return DevnetConfig.model_validate_json(file.read_text())
-    except (OSError, ValidationError) as error:
-        raise EmbeddedError(f"the devnet's configuration {file} is wrong: {error}") from error
+        return DevnetConfig.model_validate_json(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}; correct the path given with -c"
+    except UnicodeDecodeError as error:
+        why = f"is not UTF-8 text at byte {error.start}; save it as UTF-8"
+    except ValidationError as error:
+        wrong = (f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in error.errors())
+        why = f"is wrong: {'; '.join(wrong)}"
+    raise EmbeddedError(f"the devnet's configuration {file} {why}")
 
 
 async def run_embedded(config: DevnetConfig, stop: asyncio.Event) -> None:
