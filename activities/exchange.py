@@ -28,8 +28,8 @@ from temporalio.converter import (
     StorageDriverWorkflowInfo,
 )
 
-from sealing.failures import Outage, Permanent, Temporary, Wait, describe
-from sealing.stores import durable
+from sealing.failures import Outage, Permanent, Temporary, describe
+from sealing.stores import durable, space
 from sealing.values import SectorId
 
 log = logging.getLogger(__name__)
@@ -40,8 +40,6 @@ S3_LARGEST = 1 << 30
 """Bytes of a parcel that the S3 driver takes."""
 CLEAR_WITHIN = 10.0
 """Seconds that the end of a task waits for an exchange that hangs."""
-NO_ROOM_PAUSE = 60.0
-"""Seconds until a full exchange is tried again."""
 MISSING = {"404", "NoSuchKey"}
 """S3's codes for an object that is not there."""
 
@@ -234,5 +232,5 @@ def _folder_failures(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in durable.NO_SPACE:
-            raise Wait(f"the exchange {folder} is full: make room", NO_ROOM_PAUSE) from error
+            raise space.full(f"the exchange {folder} is full") from error
         raise Outage(f"the exchange {folder} does not answer: {error}") from error

@@ -12,10 +12,10 @@ from pathlib import Path
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContext
 
-from activities.exchange import NO_ROOM_PAUSE, Exchange, owner
-from sealing.failures import Permanent, Temporary, Wait
+from activities.exchange import Exchange, owner
+from sealing.failures import Permanent, Temporary
 from sealing.processors.launch import file_ref
-from sealing.stores import durable
+from sealing.stores import durable, space
 from sealing.units import size_text
 from sealing.values import FileRef, Parcel, SectorId
 
@@ -58,9 +58,7 @@ class Parcels:
         try:
             await asyncio.to_thread(_write, parcel, packed, to)
         except OSError as error:
-            if error.errno not in durable.NO_SPACE:
-                raise
-            raise Wait(f"the disk of {to} is full: make room", NO_ROOM_PAUSE) from error
+            raise space.no_space(to, error) or error from error
 
     async def clear(self, sector: SectorId) -> None:
         """Remove what the exchange holds of a sector."""
