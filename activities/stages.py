@@ -18,6 +18,7 @@ from sealing.failures import Wait
 from sealing.flow.registry import LATEST
 from sealing.flow.sealer import SEALER
 from sealing.flow.snapup import SNAPUP
+from sealing.metrics import counting
 from sealing.processors import job
 from sealing.processors.admission import Admission, Ask, Turn, Waiting
 from sealing.processors.job import Job, JobResult, Start
@@ -95,8 +96,12 @@ class Stages:
                     # Nobody else has what is begun here.
                     async with self._turn(self._ask(task, made), record, None if is_begun else patience) as turn:
                         record.wait_seconds += turn.waited
+                        if not is_begun:
+                            counting.STAGE_WAIT.labels(wanted.stage).observe(turn.waited)
                         result = await _run(replace(made, processor=turn.processor), record)
         record.run_seconds += result.run_seconds
+        if result.is_first:
+            counting.STAGE_RUN.labels(wanted.stage).observe(result.run_seconds)
         return result
 
     @asynccontextmanager

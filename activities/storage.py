@@ -16,6 +16,7 @@ from sealing.background import Check, in_thread
 from sealing.failures import Permanent
 from sealing.flow.events import Persist, SubmitPersistance
 from sealing.manager.client import Manager
+from sealing.metrics import counting
 from sealing.processors.inputs import known
 from sealing.proofs import seal_proof
 from sealing.sector import Sector, Task
@@ -64,7 +65,7 @@ class StorageActivities:
                 name = await self._reserve(sector)
                 store = self.stores[name]
                 async with mounts.on(store):
-                    await self._store(sector, store)
+                    await self._store(sector, name)
         return Persist(persisted_in=name)
 
     @activity.defn
@@ -122,14 +123,15 @@ class StorageActivities:
         promised = sum(each.promised for each in tuple(self._under_way) if each.disk == transfer.disk)
         return choice.candidate(name, transfer, needed, promised)
 
-    async def _store(self, sector: Sector, store: Path) -> None:
+    async def _store(self, sector: Sector, name: str) -> None:
         await self._remove_parts(sector)
-        transfer = await asyncio.to_thread(_transfer, sector, store)
+        transfer = await asyncio.to_thread(_transfer, sector, self.stores[name])
         self._under_way.append(transfer)
         try:
             await attached.store_sector(sector.files, transfer, on_alive=spent().progress.update)
         finally:
             self._under_way.remove(transfer)
+            counting.STORED.labels(name).inc(transfer.brought)
 
     async def _remove_parts(self, sector: Sector) -> None:
         there = [store for store in self.stores.values() if await self.stages.mounts.gone(store) is None]

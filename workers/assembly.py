@@ -42,7 +42,8 @@ from sealing.sector import ThreadInput, thread_id
 from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
 from workers.connection import StartError, connect, ensure_attributes
-from workers.measuring import measured
+from workers.measuring.endpoint import measured
+from workers.measuring.sdk import SdkMetrics
 from workers.pool import HEARTBEAT_THROTTLE, guests_of, parcels_of, pool
 from workers.presence.ping import ping_for_ever
 from workers.presence.service import WorkerService
@@ -72,9 +73,10 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
     """
     # Copies, digests and locks wait in threads, and one store that hangs must not hold all others.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files"))
-    client = await connect(config.temporal, patience)
+    sdk = SdkMetrics() if config.metrics.enable else None
+    client = await connect(config.temporal, patience, sdk.runtime if sdk else None)
     await ensure_attributes(client)
-    async with serving(config, client):
+    async with serving(config, client, sdk):
         await start_threads(config, client)
         log.info("worker %s serves queues %s", config.worker.name, ", ".join(queues_of(config)))
         await stop.wait()
@@ -88,20 +90,21 @@ def queues_of(config: Config) -> list[str]:
 
 
 @asynccontextmanager
-async def serving(config: Config, client: Client) -> AsyncIterator[Admission]:
+async def serving(config: Config, client: Client, sdk: SdkMetrics | None = None) -> AsyncIterator[Admission]:
     """Run the fleet's worker, the machine's worker, and those of the shared queues: of these, what the file is for.
 
-    Gives the machine's admission.
+    Gives the machine's admission. ``sdk`` is what measures the client.
     """
     admission = Admission(config.processors.limits())
     programs, guests = Programs(config.processors), guests_of(config)
     limits = {str(stage): limit.total_seconds() for stage, limit in config.processors.time_limit.items()}
-    stages = Stages(programs.of, admission, limits, Mounts.remember(folders_of(config)))
+    mounts = Mounts.remember(folders_of(config))
+    stages = Stages(programs.of, admission, limits, mounts)
     admission.adopt(found_running(config, programs))
     admission.adopt(_as_found(files, programs) for files in guests.running())
     async with (
         AsyncExitStack() as stack,
-        measured(config, admission),
+        measured(config, client, admission, mounts, sdk),
         streaming(cache_dir() / "processors" / config.worker.name),
     ):
         await stack.enter_async_context(pool(config, client, stages, programs, guests))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import cast
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client, TLSConfig
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
 from sealing.config import Temporal
@@ -25,12 +27,15 @@ class StartError(Exception):
     """The worker cannot start; the text says why and what to type."""
 
 
-async def connect(settings: Temporal, patience: float) -> Client:
-    """Connect to Temporal, trying for ``patience`` seconds. Raises StartError with the last reason."""
+async def connect(settings: Temporal, patience: float, runtime: Runtime | None = None) -> Client:
+    """Connect to Temporal, trying for ``patience`` seconds; ``runtime`` is what measures the client, if anything does.
+
+    Raises StartError with the last reason.
+    """
     give_up = asyncio.get_running_loop().time() + patience
     while True:
         try:
-            return await _connect_once(settings)
+            return await _connect_once(settings, runtime)
         except RuntimeError as error:
             if asyncio.get_running_loop().time() >= give_up:
                 raise StartError(
@@ -40,7 +45,7 @@ async def connect(settings: Temporal, patience: float) -> Client:
             await asyncio.sleep(RETRY_PAUSE)
 
 
-async def _connect_once(settings: Temporal) -> Client:
+async def _connect_once(settings: Temporal, runtime: Runtime | None) -> Client:
     key = settings.api_key_file.read_text().strip() if settings.api_key_file else None
     return await Client.connect(
         settings.address,
@@ -48,6 +53,7 @@ async def _connect_once(settings: Temporal) -> Client:
         data_converter=pydantic_data_converter,
         api_key=key,
         tls=_tls(settings),
+        runtime=runtime,
     )
 
 
@@ -59,15 +65,15 @@ def _tls(settings: Temporal) -> TLSConfig | bool:
     return TLSConfig(server_root_ca_cert=ca, domain=settings.tls_server_name, client_cert=cert, client_private_key=key)
 
 
+_INDEXED: Mapping[str, IndexedValueType.ValueType] = {
+    key.name: cast("IndexedValueType.ValueType", key.indexed_value_type.value) for key in attributes.ALL
+}
+_PREFIX = "INDEXED_VALUE_TYPE_"
+
 ATTRIBUTE_TYPES: Mapping[str, str] = {
-    key.name: "Bool" if key is attributes.PARKED else "Keyword" for key in attributes.ALL
+    name: IndexedValueType.Name(kind).removeprefix(_PREFIX).capitalize() for name, kind in _INDEXED.items()
 }
 """The search attributes and their types, as the ``temporal`` command names them."""
-
-_INDEXED = {
-    "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
-    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-}
 
 
 async def ensure_attributes(client: Client) -> None:
@@ -86,7 +92,7 @@ async def ensure_attributes(client: Client) -> None:
         there = listed.custom_attributes.get(name)
         if there is None:
             missing[name] = kind
-        elif there != _INDEXED[kind]:
+        elif there != _INDEXED[name]:
             raise StartError(
                 f"search attribute {name} is {IndexedValueType.Name(there)} in namespace {client.namespace}, it must "
                 f"be {kind}; type: temporal operator search-attribute remove --name {name} && {_create(client, name)}"
@@ -98,7 +104,7 @@ async def ensure_attributes(client: Client) -> None:
 async def _register(client: Client, missing: Mapping[str, str]) -> None:
     request = AddSearchAttributesRequest(
         namespace=client.namespace,
-        search_attributes={name: _INDEXED[kind] for name, kind in missing.items()},
+        search_attributes={name: _INDEXED[name] for name in missing},
     )
     try:
         await client.operator_service.add_search_attributes(request)

@@ -1,5 +1,7 @@
 """The search attributes by which operators find sectors. Their types are fixed here, once for all."""
 
+from datetime import datetime
+
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
@@ -12,8 +14,9 @@ SEAL_STATE = SearchAttributeKey.for_keyword("SealState")
 SEAL_WORKER = SearchAttributeKey.for_keyword("SealWorker")
 FAILURE_LEVEL = SearchAttributeKey.for_keyword("FailureLevel")
 PARKED = SearchAttributeKey.for_bool("Parked")
+TICKET_EXPIRES = SearchAttributeKey.for_datetime("TicketExpires")
 
-ALL = (SECTOR_ID, MINER_ID, SEAL_STATE, SEAL_WORKER, FAILURE_LEVEL, PARKED)
+ALL = (SECTOR_ID, MINER_ID, SEAL_STATE, SEAL_WORKER, FAILURE_LEVEL, PARKED, TICKET_EXPIRES)
 
 
 def first(task: SectorInput) -> TypedSearchAttributes:
@@ -30,12 +33,13 @@ def first(task: SectorInput) -> TypedSearchAttributes:
     )
 
 
-def show(state: State, level: str, *, parked: bool) -> None:
+def show(state: State, level: str, ticket_ends: datetime | None, *, parked: bool) -> None:
     """Set what the running task is found by. One event of its history."""
     workflow.upsert_search_attributes(
         [
             SEAL_STATE.value_set(state.value),
             FAILURE_LEVEL.value_set(level) if level else FAILURE_LEVEL.value_unset(),
             PARKED.value_set(parked),
+            TICKET_EXPIRES.value_unset() if ticket_ends is None else TICKET_EXPIRES.value_set(ticket_ends),
         ]
     )

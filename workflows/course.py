@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sealing.failures import TICKET_EXPIRED, Failure, bounded
 from sealing.flow.registry import FLOWS
 from sealing.flow.state import State
+from sealing.flow.table import Step
 from sealing.sector import Memory, Outcome, Report, SectorInput, Stay, Summary, Task, ticket_ends
 from sealing.values import UNKNOWN, Submission
 from workflows.commands import Answer
@@ -47,6 +48,22 @@ class Course:
     def has_ended(self) -> bool:
         """Whether the state is an end of the flow."""
         return self.state in self.flow.terminal
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the task has just begun, and is not one that continues as new."""
+        return self._input.memory is None
+
+    @property
+    def step(self) -> Step:
+        """The state's step; an end of the flow has none."""
+        return self.flow.rows[self.state]
+
+    @property
+    def ticket_ends(self) -> datetime | None:
+        """Until when the sector's ticket is worth computing on; None where nothing ends."""
+        ends = ticket_ends(self.sector, self.settings)
+        return None if ends is None else datetime.fromtimestamp(ends, UTC)
 
     # What changes
 
@@ -92,7 +109,7 @@ class Course:
 
     def doubt_submission(self) -> None:
         """Note that something may have been sent, where a step that sends was let go of."""
-        field = self.flow.rows[self.state].sends
+        field = self.step.sends
         if field is not None and getattr(self.sector, field) is None:
             doubt = Submission(digest=UNKNOWN, round=self.sector.round)
             self.sector = self.sector.model_copy(update={field: doubt})
@@ -123,7 +140,6 @@ class Course:
 
     def status(self) -> Status:
         """Return all that an operator sees."""
-        ends = ticket_ends(self.sector, self.settings)
         return Status(
             flow=self.flow.name,
             state=self.state,
@@ -139,7 +155,7 @@ class Course:
             last_command=self.answer,
             resumable=self.standing().resumable(),
             stays=self.stays,
-            ticket_expires=None if ends is None else datetime.fromtimestamp(ends, UTC),
+            ticket_expires=self.ticket_ends,
             tickets_expired=self._tickets_expired(),
         )
 

@@ -18,7 +18,7 @@ from sealing.failures import Failure, Level, bounded
 from sealing.flow.state import State
 from sealing.flow.table import Place
 from sealing.sector import Ending, Outcome, SectorInput, Summary
-from workflows import attributes
+from workflows import attributes, measures
 from workflows.calls import failure_of, precommit_on_chain, run_step, stop_jobs
 from workflows.commands import Answer, Command, Kind, NoSuchState, Refused
 from workflows.course import Course
@@ -82,6 +82,8 @@ class Machine:
 
     async def run(self) -> Summary:
         """Run to the end. Raises ApplicationError of type Aborted where that is the end."""
+        if self._course.is_new:
+            measures.begun(self._course.flow)
         self._publish()
         try:
             while not self._course.has_ended:
@@ -100,14 +102,14 @@ class Machine:
         if isinstance(came, Outcome):
             await self._pause_before_again(came)
             self._course.advance(came, workflow.now())
-            self._publish()
+            self._gone_on()
         elif isinstance(came, Failure):
             await self._suffer(came)
         else:
             self._course.doubt_submission()
 
     async def _attempt(self) -> Outcome | Failure:
-        state, step = self._course.state, self._course.flow.rows[self._course.state]
+        state, step = self._course.state, self._course.step
         try:
             if step.where is Place.Manager:
                 await self._reporter.quiet()
@@ -137,7 +139,7 @@ class Machine:
     async def _pause_before_again(self, outcome: Outcome) -> None:
         """Wait before what failed on chain is sent again: nothing else would hold a loop of it."""
         course = self._course
-        if type(outcome.event) is course.flow.rows[course.state].again:
+        if type(outcome.event) is course.step.again:
             summary = f"{course.state}: before it is sent again"
             await self._unless_ordered(_sleep(course.settings.rpc_polling_interval, summary))
 
@@ -146,6 +148,7 @@ class Machine:
     async def _suffer(self, failure: Failure) -> None:
         course = self._course
         course.failure = failure
+        measures.failed(course.flow, course.step.activity, failure.level)
         if failure.level is Level.Abort:
             self._end(Command(kind=Kind.abort, reason=failure.text))
         elif failure.level is Level.Temporary and course.tries <= course.settings.max_retries:
@@ -157,6 +160,7 @@ class Machine:
         course, interval = self._course, self._course.settings.recover_interval
         course.tries += 1
         course.recovering = True
+        measures.tried_again(course.flow, course.step.activity)
         course.next_try = workflow.now() + interval
         self._show()
         summary = f"{course.state}: try {course.tries} of {course.settings.max_retries + 1}"
@@ -218,7 +222,7 @@ class Machine:
                 if course.standing().draws_again(command.state):
                     await self._ask_chain(command.state)
                 course.go_back(command.state, command.words, workflow.now())
-                self._publish()
+                self._gone_on()
 
     async def _ask_chain(self, state: State) -> None:
         """Raise Refused unless the manager says that no pre-commit of this sector is on chain or on its way."""
@@ -260,7 +264,7 @@ class Machine:
     def _end(self, command: Command) -> None:
         self._abort = command.model_copy(update={"reason": command.reason or "aborted by an operator"})
         self._course.abort(workflow.now())
-        self._show()
+        self._gone_on()
 
     async def _close(self) -> Summary:
         # None may stay behind: what comes after it would not be refused any more, and wait for its answer for ever.
@@ -277,6 +281,11 @@ class Machine:
         return course.summary()
 
     # What is seen from outside
+
+    def _gone_on(self) -> None:
+        """Count a state that was left, and show and report the next."""
+        measures.gone_on(self._course.flow, self._course.stays[-1], self._course.came[1])
+        self._publish()
 
     def _publish(self) -> None:
         """Show the state, and report it to the manager."""
@@ -300,7 +309,7 @@ class Machine:
         shown: dict[str, object] = {"state": course.state.value, "level": level, "parked": course.halted}
         if shown != self._shown:
             self._shown = shown
-            attributes.show(course.state, level, parked=course.halted)
+            attributes.show(course.state, level, course.ticket_ends, parked=course.halted)
 
 
 def _is_long() -> bool:

@@ -20,6 +20,7 @@ from pydantic_core import from_json, to_json
 from sealing.failures import Abort, Outage, Permanent, SealingFailure, Temporary, bounded
 from sealing.jsonrpc.errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 from sealing.manager.address import manager_url
+from sealing.metrics import counting
 
 MAX_BODY = 16 << 20
 """Bytes of an answer that are read unless the caller says otherwise."""
@@ -91,9 +92,10 @@ class Rpc:
         """Return the result of one call, any JSON value. Raises a SealingFailure, as the module's text says."""
         number = next(self._ids)
         body = to_json({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
-        status, answer = await self._post(method, body, _checked(headers or {}))
-        self._check_status(method, status, answer)
-        return self._result(method, status, self._parse(method, status, answer), number)
+        with counting.called(method):
+            status, answer = await self._post(method, body, _checked(headers or {}))
+            self._check_status(method, status, answer)
+            return self._result(method, status, self._parse(method, status, answer), number)
 
     async def _post(self, method: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
         try:

@@ -53,15 +53,18 @@ class Waiting:
     lack: Lack
     text: str
     ahead: int
+    locks: tuple[str, ...] = ()
+    """The locks that it waits for, if it does."""
 
 
 @dataclass(frozen=True)
 class StageUse:
-    """A stage's slots: how many are used, of how many (None: no limit)."""
+    """A stage's slots: how many are used, of how many (None: no limit), and since when the first of them is."""
 
     stage: str
     used: int
     total: int | None
+    since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -184,10 +187,13 @@ class Admission:
     def _show(self) -> None:
         turns, limits = self._turns, self._turns.limits
         waiting = turns.waiting
-        stages = sorted({*limits.concurrent, *(stage for stage, _ in turns.running.values()), *_stages(waiting)})
-        held = {lock for _, processor in turns.running.values() for lock in processor.locks}
+        stages = sorted({*limits.concurrent, *(run.stage for run in turns.running.values()), *_stages(waiting)})
+        held = {lock for run in turns.running.values() for lock in run.processor.locks}
         self.board = Board(
-            tuple(StageUse(stage, turns.used(stage), limits.concurrent.get(stage)) for stage in stages),
+            tuple(
+                StageUse(stage, turns.used(stage), limits.concurrent.get(stage), turns.first_started(stage))
+                for stage in stages
+            ),
             tuple(
                 LockUse(lock, len(turns.holding(lock)), limits.locks.get(lock))
                 for lock in sorted({*limits.locks, *held})
@@ -244,7 +250,7 @@ def _shown(waiting: Iterable[Waiter]) -> tuple[Waiting, ...]:
     shown = []
     for waiter in waiting:
         ask, why = waiter.ask, waiter.why
-        lack, text = (why.lack, why.text) if why else (Lack.slot, "its turn")
-        shown.append(Waiting(ask.stage, ask.key, waiter.since, lack, text, before[ask.stage]))
+        lack, text, locks = (why.lack, why.text, why.locks) if why else (Lack.slot, "its turn", ())
+        shown.append(Waiting(ask.stage, ask.key, waiter.since, lack, text, before[ask.stage], locks))
         before[ask.stage] += 1
     return tuple(shown)

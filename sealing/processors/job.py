@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from sealing.background import BEAT, Check, beating, in_thread
 from sealing.failures import Temporary
+from sealing.metrics import counting
 from sealing.processors import launch, locks, processes
 from sealing.processors.flight import Flight, Loss, in_flight
 from sealing.processors.folder import GRACE, JobFolder, job_folders
@@ -126,6 +127,7 @@ async def job_ended(folder: Path) -> None:
 
 async def _run(job: Job[T], progress: _Progress) -> JobResult[T]:
     begun = await _begun(job, progress)
+    counting.JOBS.labels(job.task.stage, begun.how).inc()
     program = job.processor.argv[0]
     end = End(program)
     if begun.child:

@@ -21,7 +21,7 @@ from sealing.processors.folder import JobFolder, Record, job_folders
 from sealing.processors.lines import request
 from sealing.processors.outcome import End
 from sealing.processors.processor import Protocol
-from sealing.processors.spec import Job, JobResult, Start
+from sealing.processors.spec import How, Job, JobResult, Start
 from sealing.processors.streams import stream_of
 from sealing.stores import durable, space
 from sealing.values import FileRef
@@ -33,7 +33,7 @@ T = TypeVar("T")
 class Begun:
     """A job that runs, as a child or in flight; without both, one that was found done."""
 
-    attached: bool
+    how: How
     child: Child | None = None
     flight: Flight | None = None
 
@@ -50,7 +50,7 @@ def begin(check: Check, job: Job[T]) -> Begun:
         same = record is not None and record.fingerprint == mark
         _make_way(files, keep=same)
         again = same and record is not None and record.boot == boot and not files.output.exists()
-        return _start(job, mark, Start(again, check))
+        return _start(job, mark, Start(again, check), How.restarted if same else How.started)
 
 
 @contextlib.contextmanager
@@ -75,13 +75,14 @@ def _found(job: Job[T]) -> Begun | None:
         return None
     if files.is_running():
         if flight := in_flight(files):
-            return Begun(attached=True, flight=flight)
+            return Begun(How.attached, flight=flight)
         if leader := files.leader():
-            return Begun(attached=True, child=Child.found(leader))
+            child = Child.found(leader)
+            return Begun(How.attached if child.popen else How.adopted, child=child)
     # What was written before a power cut, and not synced, is not what it was.
     whole = record.settled or record.boot == processes.boot_id()
     if whole and outcome.found_answer(files, job.task) is not None:
-        return Begun(attached=True)
+        return Begun(How.taken)
     return None
 
 
@@ -105,7 +106,7 @@ def _make_way(files: JobFolder, *, keep: bool) -> None:
         files.wipe()
 
 
-def _start(job: Job[T], mark: str, start: Start) -> Begun:
+def _start(job: Job[T], mark: str, start: Start, how: How) -> Begun:
     files = job.files
     for ref in job.task.inputs():
         _check_input(ref)
@@ -131,12 +132,12 @@ def _start(job: Job[T], mark: str, start: Start) -> Begun:
         start.check()
         if job.processor.protocol is Protocol.stream:
             stream = stream_of(job.processor, job.task.stage)
-            return Begun(attached=False, flight=stream.hand(request(job.task), files, record, lock))
+            return Begun(how, flight=stream.hand(request(job.task), files, record, lock))
         child = _spawn(job, lock)
         files.note(record.model_copy(update={"pid": child.process.pid, "began": child.process.began}))
     finally:
         os.close(lock)
-    return Begun(attached=False, child=child)
+    return Begun(how, child=child)
 
 
 def _spawn(job: Job[T], lock: int) -> Child:
@@ -164,7 +165,8 @@ def take(check: Check, job: Job[T], begun: Begun, end: End) -> JobResult[T]:
             output_ref=file_ref(files.output),
             answer=answer,
             run_seconds=max(0.0, files.output.stat().st_mtime - record.started),
-            attached=begun.attached,
+            how=begun.how,
+            is_first=not record.settled,
         )
 
 

@@ -6,8 +6,9 @@ depend on its inputs. What the real one cannot repeat, it cannot either: PC2 enc
 
 SEALFLOW_SIMULATED names a JSON file, read at each start, that makes stages misbehave half-way through their work:
 ``{stage: {"seconds": 1.5, "fail": "message" | "exit": 4 | "signal": 9 | "rubbish": true | "hang": true, "times": 2}}``.
-``seconds`` is how long the stage takes; ``times`` how many of its starts are slow or misbehave, without it all. Beside
-that file is ``<name>.counts``, in which the starts of each stage are counted.
+``seconds`` is how long the stage takes, or ``until`` names a file whose appearance ends it; ``times`` how many of its
+starts are slow or misbehave, without it all. Beside that file is ``<name>.counts``, in which the starts of each stage
+are counted.
 """
 
 from __future__ import annotations
@@ -326,6 +327,8 @@ def misbehave() -> None:
     if starts > wanted.get("times", starts):
         return
     time.sleep(wanted.get("seconds", 0))
+    while "until" in wanted and not Path(wanted["until"]).exists():
+        time.sleep(0.02)
     if "fail" in wanted:
         raise Failed(wanted["fail"])
     if "exit" in wanted:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -79,17 +80,37 @@ class Job(Generic[T]):
         return [*self.processor.argv, self.task.stage, "--task", str(files.task), "--output", str(files.output)]
 
 
+class How(StrEnum):
+    """How an attempt came to its job."""
+
+    started = "started"
+    restarted = "restarted"
+    """Started again: the same had been started before, and had not ended well."""
+    attached = "attached"
+    """Found running, started by this worker."""
+    adopted = "adopted"
+    """Found running, started by a worker before this one."""
+    taken = "taken"
+    """Found done."""
+
+
 @dataclass(frozen=True)
 class JobResult(Generic[T]):
-    """What a job gave: its whole output file, the parsed answer, its run time in seconds, and who started it.
+    """What a job gave: its whole output file, the parsed answer, its run time in seconds, and how it was come by.
 
-    ``attached`` tells that this call did not start the job.
+    ``is_first`` tells that its output was not given out before.
     """
 
     output_ref: FileRef
     answer: T
     run_seconds: float
-    attached: bool
+    how: How
+    is_first: bool
+
+    @property
+    def attached(self) -> bool:
+        """Whether this call did not start the job."""
+        return self.how not in {How.started, How.restarted}
 
     def output(self) -> T:
         """Return the answer."""

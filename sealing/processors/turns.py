@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from sealing.processors.processor import Processor
 
@@ -71,6 +72,16 @@ class Reason:
 
     lack: Lack
     text: str
+    locks: tuple[str, ...] = ()
+    """The locks, where these are what it lacks."""
+
+
+class Run(NamedTuple):
+    """A job that runs: its stage, its processor, and when it was started, in seconds since 1970."""
+
+    stage: str
+    processor: Processor
+    started: float
 
 
 @dataclass(eq=False)
@@ -96,7 +107,7 @@ class Turns:
     def __init__(self, limits: Limits) -> None:
         """Begin with nothing running."""
         self.limits = limits
-        self.running: dict[Path, tuple[str, Processor]] = {}
+        self.running: dict[Path, Run] = {}
         self._waiting: list[Waiter] = []
         self._numbers = itertools.count()
         self._starts: dict[str, list[tuple[float, Path]]] = {}
@@ -121,7 +132,7 @@ class Turns:
 
     def occupy(self, stage: str, key: Path, processor: Processor, started: float) -> None:
         """Count a job that runs, whatever the limits say: it does run."""
-        self.running[key] = stage, processor
+        self.running[key] = Run(stage, processor, started)
         self._slots[stage] += 1
         self._at[processor.name] += 1
         self._held.update(set(processor.locks))
@@ -130,12 +141,12 @@ class Turns:
 
     def take_back_start(self, key: Path) -> None:
         """Let a job that was let in, and had to wait before it could begin, count for no staggered start."""
-        stage = self.running[key][0]
+        stage = self.running[key].stage
         self._starts[stage] = [start for start in self._starts[stage] if start[1] != key]
 
     def free(self, key: Path) -> None:
         """Count a job no more."""
-        stage, processor = self.running.pop(key)
+        stage, processor, _ = self.running.pop(key)
         self._slots[stage] -= 1
         self._at[processor.name] -= 1
         self._held.subtract(set(processor.locks))
@@ -161,14 +172,18 @@ class Turns:
         """Return how many jobs of a stage run."""
         return self._slots[stage]
 
+    def first_started(self, stage: str) -> float | None:
+        """Return when the job of a stage was started that runs the longest."""
+        return min((run.started for run in self.running.values() if run.stage == stage), default=None)
+
     def holding(self, lock: str) -> list[Path]:
         """Return the jobs that hold a lock."""
-        return [key for key, (_, processor) in self.running.items() if lock in processor.locks]
+        return [key for key, run in self.running.items() if lock in run.processor.locks]
 
     def _place(self, ask: Ask, kept: set[str], now: float) -> Processor | Reason:
         """Take a place for a job and return its processor, or the first thing that it lacks."""
         if ask.key in self.running:
-            return self.running[ask.key][1]
+            return self.running[ask.key].processor
         if reason := self._closed(ask.stage, now):
             return reason
         open_ones = self._open(ask)
@@ -204,8 +219,9 @@ class Turns:
         for lock in sorted(processor.locks):
             if self._is_taken(lock):
                 holders = ", ".join(sorted(f"{key.parent.name} {key.name}" for key in self.holding(lock)))
-                return Reason(Lack.lock, f"lock {lock}: held by {holders}")
-        return Reason(Lack.lock, f"its locks, which are kept for one before it: {', '.join(sorted(processor.locks))}")
+                return Reason(Lack.lock, f"lock {lock}: held by {holders}", (lock,))
+        locks = tuple(sorted(processor.locks))
+        return Reason(Lack.lock, f"its locks, which are kept for one before it: {', '.join(locks)}", locks)
 
     def _keeps(self, ask: Ask, why: Reason) -> set[str]:
         """Return the locks that nobody behind this one may take: those that it still needs with another."""

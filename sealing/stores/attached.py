@@ -48,7 +48,8 @@ Pairs = list[tuple[Path, Path]]
 class Transfer:
     """A sector on its way into a store, in bytes: ``done`` of ``total`` are there, of which ``copied`` were written.
 
-    ``verified`` of them were read back from the store. ``sha256`` is of the last file that was compared so.
+    ``verified`` of them were read back from the store. ``sha256`` is of the last file that was compared so. ``brought``
+    are the bytes of files that have come into the store by this transfer.
     """
 
     pairs: Pairs
@@ -61,6 +62,7 @@ class Transfer:
     done: int = 0
     copied: int = 0
     verified: int = 0
+    brought: int = 0
     sha256: str | None = None
 
     @property
@@ -148,6 +150,7 @@ def _store(transfer: Transfer, check: Check) -> None:
         if not _linked(source, part, transfer):
             _copy(check, source, part, transfer)
         part.replace(target)
+        transfer.brought += source.stat().st_size
         durable.sync(target.parent)
         durable.sync(target.parent.parent)
 

@@ -54,7 +54,8 @@ async def test_who_waits_since_when_and_for_what(temporal: Client, tmp_path: Pat
     port = free_port()
     metrics = f'[metrics]\nenable = true\nhttp_listen = "127.0.0.1:{port}"'
     async with plant(temporal, tmp_path, sectors=2, threads=2, processors=GPU, worker=metrics) as built:
-        built.simulate(pc2={"seconds": 4, "times": 1})
+        shown = tmp_path / "shown"
+        built.simulate(pc2={"until": str(shown), "times": 1})
         async with working(built):
             rows = await rows_once(built, lambda rows: any(row["waits"] for row in rows), "a sector that waits")
             async with httpx.AsyncClient() as http:
@@ -68,6 +69,7 @@ async def test_who_waits_since_when_and_for_what(temporal: Client, tmp_path: Pat
             assert other["doing"].startswith("pc2 running")
             table = await on_worker(built, "list")
             assert "for lock gpu: held by" in " ".join(table.out.split())
+            shown.touch()
             await built.finished(1)
             await built.finished(2)
     values = {

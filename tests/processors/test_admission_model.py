@@ -121,13 +121,13 @@ class Machine(RuleBasedStateMachine):
     def never_over_a_limit(self) -> None:
         """No stage, no processor and no lock has more than it may."""
         running = self.admission._turns.running.values()
-        for stage, used in Counter(stage for stage, _ in running).items():
+        for stage, used in Counter(run.stage for run in running).items():
             assert used <= self.limits.concurrent.get(stage, used)
         for processor in (each for group in self.processors.values() for each in group):
-            used = sum(given.name == processor.name for _, given in running)
+            used = sum(run.processor.name == processor.name for run in running)
             assert processor.concurrent is None or used <= processor.concurrent
         for lock in LOCKS:
-            used = sum(lock in given.locks for _, given in running)
+            used = sum(lock in run.processor.locks for run in running)
             assert used <= self.limits.locks.get(lock, used)
 
     @invariant()
@@ -145,7 +145,7 @@ class Machine(RuleBasedStateMachine):
             return
         first = board.waiting[0]
         if first.lack is Lack.slot:
-            assert sum(stage == first.stage for stage, _ in running.values()) == self.limits.concurrent[first.stage]
+            assert sum(run.stage == first.stage for run in running.values()) == self.limits.concurrent[first.stage]
         elif first.lack is Lack.start:
             assert self.loop.now < self.starts[first.stage][-1] + GAP
         else:

@@ -7,8 +7,9 @@ import sys
 
 from workers.assembly import PASSED_THROUGH, sandbox
 
-LIGHT = {"flow", "sector", "failures", "values", "stores"}
-"""What workflows may import of the domain; of the stores the layout alone, which the sector's paths come from."""
+LIGHT = {"flow", "sector", "failures", "values", "stores", "metrics"}
+"""What workflows may import of the domain; of the stores the layout alone, which the sector's paths come from, of the
+metrics what they are."""
 
 
 def test_only_our_own_modules_are_passed_through_beside_the_sdks_defaults() -> None:
@@ -24,3 +25,4 @@ def test_workflows_import_the_light_part_of_the_domain_only() -> None:
     imported = done.stdout.split()
     assert {name.split(".")[1] for name in imported} <= LIGHT
     assert {name for name in imported if name.startswith("sealing.stores.")} == {"sealing.stores.layout"}
+    assert {name for name in imported if name.startswith("sealing.metrics.")} == {"sealing.metrics.definitions"}

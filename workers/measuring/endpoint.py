@@ -1,0 +1,108 @@
+"""Where Prometheus finds the metrics of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+from temporalio.client import Client
+
+from sealing.addresses import host_port
+from sealing.config import Config
+from sealing.metrics import counting, definitions
+from sealing.metrics.standing import AdmissionMetrics, gauge
+from sealing.processors.admission import Admission
+from sealing.stores.mounts import Mounts
+from workers.connection import StartError
+from workers.measuring.fleet import FleetMetrics
+from workers.measuring.folders import FolderMetrics
+from workers.measuring.sdk import SdkMetrics
+
+log = logging.getLogger(__name__)
+
+
+class BuildInfo(Collector):
+    """What runs here."""
+
+    def __init__(self, worker: str) -> None:
+        """Take the worker's name."""
+        self._labels = [worker, version("sealflow"), platform.python_version(), version("temporalio")]
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metric."""
+        info = gauge(definitions.BUILD_INFO)
+        info.add_metric(self._labels, 1)
+        yield info
+
+
+@asynccontextmanager
+async def measured(
+    config: Config, client: Client, admission: Admission, mounts: Mounts, sdk: SdkMetrics | None
+) -> AsyncIterator[None]:
+    """Serve the metrics, if they are enabled. Raises StartError for an address that cannot be listened on.
+
+    ``sdk`` is there where the client was made to be measured.
+    """
+    if not config.metrics.enable:
+        yield
+        return
+    fleet = FleetMetrics(client, config.temporal.task_queue)
+    folders = FolderMetrics(
+        mounts,
+        {store.name: store.location for store in config.stores()},
+        {str(thread.location): thread.location for thread in config.sealing_thread},
+    )
+    collectors: list[Collector] = [counting.REGISTRY, BuildInfo(config.worker.name), fleet, folders]
+    collectors.append(AdmissionMetrics(lambda: admission.board))
+    async with AsyncExitStack() as stack:
+        _beside(stack, fleet.count_for_ever())
+        _beside(stack, folders.look_for_ever())
+        if sdk is not None:
+            collectors.append(sdk)
+            _beside(stack, sdk.empty_for_ever())
+        await stack.enter_async_context(_served(config.metrics.http_listen, collectors))
+        yield
+
+
+@asynccontextmanager
+async def _served(listen: str, collectors: list[Collector]) -> AsyncIterator[None]:
+    registry = CollectorRegistry()
+    for each in collectors:
+        registry.register(each)
+    host, port = host_port(listen)
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        raise StartError(f"[metrics] http_listen = {listen}: {error}") from error
+    log.info("metrics at http://%s:%d/metrics", host, server.server_port)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        server.server_close()
+        thread.join()
+
+
+def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Do something as long as the metrics are served."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_tell_if_failed)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    stack.push_async_callback(end)
+
+
+def _tell_if_failed(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("some metrics are not kept up to date any more: %r", error)

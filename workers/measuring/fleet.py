@@ -1,0 +1,117 @@
+"""The fleet's sectors, counted from Temporal's visibility: right after any restart, however many workers count.
+
+One list tells state, failure and ticket of all sectors as they were in one moment; counting each state by a query of
+its own would ask some forty times. How often is bounded by what it costs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from prometheus_client.core import GaugeHistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from sealing.flow.registry import LATEST
+from sealing.metrics import definitions
+from sealing.metrics.standing import bucket, gauge
+from workers.watch import SECTORS
+from workflows import attributes
+
+log = logging.getLogger(__name__)
+
+AT_LEAST_EVERY = 5.0
+SHARE = 100
+"""Counting takes at most this part of the time."""
+PAGE = 1000
+"""As many as the server gives at once."""
+FLOWS = {flow.workflow: flow for flow in LATEST.values()}
+NO_FAILURE = "none"
+
+
+@dataclass
+class Count:
+    """The sectors that run, ``at`` a moment in seconds since 1970, and until when their tickets are good."""
+
+    at: float = 0.0
+    states: Counter[tuple[str, str]] = field(default_factory=Counter)
+    parked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    tickets: list[float] = field(default_factory=list)
+
+
+async def count(client: Client, task_queue: str) -> Count:
+    """Count the sectors of the fleet. Raises RPCError."""
+    counted = Count(time.time())
+    running = f"ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}' AND {SECTORS}"
+    async for found in client.list_workflows(running, page_size=PAGE):
+        flow, shown = FLOWS[found.workflow_type].name, found.typed_search_attributes
+        counted.states[flow, shown.get(attributes.SEAL_STATE, default="?")] += 1
+        if shown.get(attributes.PARKED, default=False):
+            counted.parked[flow, shown.get(attributes.FAILURE_LEVEL, default="") or NO_FAILURE] += 1
+        if ends := shown.get(attributes.TICKET_EXPIRES):
+            counted.tickets.append(ends.timestamp())
+    return counted
+
+
+class FleetMetrics(Collector):
+    """The last count, told to Prometheus."""
+
+    def __init__(self, client: Client, task_queue: str) -> None:
+        """Take whom to ask, and the fleet."""
+        self._client = client
+        self._fleet = task_queue
+        self._count = Count()
+
+    async def count_for_ever(self) -> None:
+        """Count again and again. While Temporal is away the last count stays, and its time tells."""
+        is_known = True
+        while True:
+            began = time.monotonic()
+            try:
+                self._count = await count(self._client, self._fleet)
+                is_known = True
+            except RPCError as error:
+                if is_known:
+                    log.warning("the fleet's sectors are not counted, Temporal does not answer: %s", error)
+                is_known = False
+            await asyncio.sleep(max(AT_LEAST_EVERY, SHARE * (time.monotonic() - began)))
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        counted, fleet = self._count, self._fleet
+        at = gauge(definitions.COUNTED)
+        at.add_metric([fleet], counted.at)
+        yield at
+        sectors, parked = gauge(definitions.SECTORS), gauge(definitions.PARKED)
+        if counted.at:
+            for (flow, state), number in {**_every_state(), **counted.states}.items():
+                sectors.add_metric([fleet, flow, state], number)
+            for (flow, level), number in {**_every_level(), **counted.parked}.items():
+                parked.add_metric([fleet, flow, level], number)
+        yield from (sectors, parked, self._tickets(counted))
+
+    def _tickets(self, counted: Count) -> Metric:
+        metric, now = definitions.TICKETS, time.time()
+        tickets = GaugeHistogramMetricFamily(metric.name, metric.text, labels=metric.labels)
+        if counted.at:
+            left = sorted(max(0.0, ends - now) for ends in counted.tickets)
+            limits = (*metric.buckets, float("inf"))
+            buckets = [(bucket(limit), bisect_right(left, limit)) for limit in limits]
+            tickets.add_metric([self._fleet], buckets, sum(left))
+        return tickets
+
+
+def _every_state() -> dict[tuple[str, str], int]:
+    return {(flow.name, state): 0 for flow in FLOWS.values() for state in flow.rows if state != flow.start}
+
+
+def _every_level() -> dict[tuple[str, str], int]:
+    levels = (NO_FAILURE, *definitions.PARKING_LEVELS)
+    return {(flow.name, level): 0 for flow in FLOWS.values() for level in levels}

@@ -1,0 +1,140 @@
+"""Metrics of Temporal's SDK, and what workflows count by its meter, out of the SDK's buffer.
+
+Not by the exporter of its own, which needs a port of its own: a machine is one target.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+from temporalio.runtime import (
+    BUFFERED_METRIC_KIND_COUNTER,
+    BUFFERED_METRIC_KIND_GAUGE,
+    BufferedMetric,
+    BufferedMetricUpdate,
+    MetricBuffer,
+    MetricBufferDurationFormat,
+    Runtime,
+    TelemetryConfig,
+)
+
+from sealing.metrics.definitions import GROUPS, HOUR, MINUTE, QUICK, Definition
+from sealing.metrics.standing import bucket
+
+BUFFERED = 50_000
+"""Updates that the buffer takes: some minutes of a busy worker, and it is emptied every second."""
+EMPTIED_EVERY = 1.0
+SDK_BUCKETS = (*QUICK, MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR)
+"""Seconds from a call to an activity that computes PC1."""
+OURS: Mapping[str, Definition] = {each.name: each for each in GROUPS["Counted by the sectors' workflows"]}
+UNITS = {"s": "_seconds", "ms": "_milliseconds"}
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass
+class _Histogram:
+    """Counts of a histogram, the last beyond all of its limits."""
+
+    limits: tuple[float, ...]
+    counts: list[int] = field(init=False)
+    sum: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.counts = [0] * (len(self.limits) + 1)
+
+    def take(self, value: float) -> None:
+        """Count a value."""
+        self.counts[bisect_left(self.limits, value)] += 1
+        self.sum += value
+
+    def show(self, metric: Metric, labels: dict[str, str]) -> None:
+        """Add the samples."""
+        totals = list(accumulate(self.counts))
+        for limit, total in zip((*self.limits, float("inf")), totals, strict=True):
+            metric.add_sample(f"{metric.name}_bucket", {**labels, "le": bucket(limit)}, total)
+        metric.add_sample(f"{metric.name}_sum", labels, self.sum)
+        metric.add_sample(f"{metric.name}_count", labels, totals[-1])
+
+
+@dataclass
+class _Family:
+    """One metric and its values by labels."""
+
+    name: str
+    kind: str
+    text: str
+    kept: tuple[str, ...] | None = None
+    """The labels that are ours; None: all."""
+    buckets: tuple[float, ...] = SDK_BUCKETS
+    values: dict[Labels, float] = field(default_factory=dict)
+    histograms: dict[Labels, _Histogram] = field(default_factory=dict)
+
+    def take(self, update: BufferedMetricUpdate) -> None:
+        """Count an update."""
+        given = update.attributes
+        labels = tuple(sorted((name, str(given[name])) for name in given if self.kept is None or name in self.kept))
+        if self.kind == "counter":
+            self.values[labels] = self.values.get(labels, 0) + update.value
+        elif self.kind == "gauge":
+            self.values[labels] = update.value
+        else:
+            self.histograms.setdefault(labels, _Histogram(self.buckets)).take(update.value)
+
+    def shown(self) -> Metric:
+        """Return the family for Prometheus."""
+        metric = Metric(self.name, self.text, self.kind)
+        suffix = "_total" if self.kind == "counter" else ""
+        for labels, value in self.values.items():
+            metric.add_sample(self.name + suffix, dict(labels), value)
+        for labels, histogram in self.histograms.items():
+            histogram.show(metric, dict(labels))
+        return metric
+
+
+class SdkMetrics(Collector):
+    """What has come out of the buffer so far. Safe to be asked from any thread."""
+
+    def __init__(self) -> None:
+        """Make the runtime whose clients and workers are measured."""
+        self._buffer = MetricBuffer(BUFFERED, MetricBufferDurationFormat.SECONDS)
+        self.runtime = Runtime(telemetry=TelemetryConfig(metrics=self._buffer, attach_service_name=False))
+        self._lock = threading.Lock()
+        self._families = {
+            name: _Family(name, ours.kind.value, ours.text, ours.labels, ours.buckets) for name, ours in OURS.items()
+        }
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics as they are now."""
+        self.empty()
+        with self._lock:
+            shown = [family.shown() for family in self._families.values()]
+        yield from shown
+
+    def empty(self) -> None:
+        """Take what is in the buffer."""
+        with self._lock:
+            for update in self._buffer.retrieve_updates():
+                self._family(update.metric).take(update)
+
+    async def empty_for_ever(self) -> None:
+        """Keep the buffer from running over while nobody asks."""
+        while True:
+            self.empty()
+            await asyncio.sleep(EMPTIED_EVERY)
+
+    def _family(self, metric: BufferedMetric) -> _Family:
+        found = self._families.get(metric.name)
+        if found is None:
+            kinds = {BUFFERED_METRIC_KIND_COUNTER: "counter", BUFFERED_METRIC_KIND_GAUGE: "gauge"}
+            name = metric.name + UNITS.get(metric.unit or "", "")
+            found = _Family(name, kinds.get(metric.kind, "histogram"), metric.description or "")
+            self._families[metric.name] = found
+        return found
