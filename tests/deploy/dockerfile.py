@@ -93,18 +93,20 @@ class Ignore:
 
     @staticmethod
     def _matches(path: Path, pattern: str) -> bool:
-        deep = pattern.removeprefix("**/")
-        for part in (path, *path.parents):
-            if part == Path():
-                continue
-            if fnmatch(part.name if deep != pattern else str(part), deep):
-                return deep != pattern or len(part.parts) == len(Path(pattern).parts)
-        return False
+        """Tell whether a pattern is of a path or of a folder above it: ``**/`` at any depth, else at its own."""
+        anywhere, deep = pattern.removeprefix("**/"), pattern.startswith("**/")
+        parts = [part for part in (path, *path.parents) if part != Path()]
+        if deep:
+            return any(fnmatch(part.name, anywhere) for part in parts)
+        return any(fnmatch(str(part), pattern) for part in parts if len(part.parts) == len(Path(pattern).parts))
 
 
 @dataclass
 class Build:
-    """A build: ``context`` is copied from, ``root`` stands for / while a stage is made and is put by when it is done."""
+    """A build: ``context`` is copied from, ``root`` stands for / while a stage is made, and is put by when it is done.
+
+    Where ``root`` is must be of no other use, for a stage is made at its last place: an environment is bound to it.
+    """
 
     context: Path
     root: Path
