@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 from datetime import timedelta
@@ -15,6 +16,7 @@ from temporalio.client import Client
 
 from sealing.cache import find_temporal
 from tests.deploy.stack import COMPOSE, EXAMPLE, ROOT, services, understand
+from workers.connection import ATTRIBUTE_TYPES
 from workers.devserver import RETENTION, DevServer
 
 NAMESPACE = "made-by-the-script"
@@ -113,3 +115,10 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     assert len(passwords) == 3
     assert all(len(password) == 48 for password in passwords)
     assert Path(found.project["secrets"]["manager_token"]["file"]) == token
+
+
+def test_the_search_attributes_are_written_down() -> None:
+    """docs/deploying.md has a command for each attribute, with its type, for a cluster and for Temporal Cloud."""
+    page = (ROOT / "docs" / "deploying.md").read_text()
+    for form in (r"--name (\w+) --type (\w+)", r"--search-attribute (\w+)=(\w+)"):
+        assert dict(re.findall(form, page)) == ATTRIBUTE_TYPES
