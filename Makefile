@@ -40,6 +40,7 @@ check: python lint ## The fast loop: format, lint, types, imports, and the tests
 
 setup: tools ## Set up all that sealflow needs; .venv/bin/sealflow is then the command
 	@scripts/tctl.sh
+	@scripts/compose.sh
 	@scripts/parameters.sh
 
 tools: python
