@@ -20,7 +20,7 @@ TICKET_LIFETIME = 100_000
 """Epochs: the proof parameters may take half an hour to make while a ticket waits."""
 
 WORKER_TOML = """\
-# Written by `sealflow demo` at every start.
+# Written anew at every start.
 [worker]
 name = "demo"
 rpc_server.port = 0
@@ -38,6 +38,7 @@ rpc_polling_interval = "250ms"
 name = "store"
 location = "{store}"
 
+{metrics}
 [processors]
 {program}
 [processors.limitation.concurrent]
@@ -128,8 +129,8 @@ class DemoFiles:
         self.devnet.write_text(config.model_dump_json(indent=2))
         return config
 
-    def write_worker(self, temporal: str, manager: str, program: str | None) -> None:
-        """Write the worker's configuration."""
+    def write_worker(self, temporal: str, manager: str, program: str | None, metrics: str | None = None) -> None:
+        """Write the worker's configuration; ``metrics`` is the ``host:port`` where they are served, if they are."""
         threads = "".join(f"\n[[sealing_thread]]\nlocation = {json.dumps(str(path))}\n" for path in self.locations)
         threads += f'\n[[sealing_thread]]\nlocation = {json.dumps(str(self.upgrading))}\nplan = "snapup"\n'
         self.worker.write_text(
@@ -139,5 +140,6 @@ class DemoFiles:
                 store=self.store,
                 program=f"program = {json.dumps(program)}\n" if program else "",
                 temporal=temporal,
+                metrics=f'[metrics]\nenable = true\nhttp_listen = "{metrics}"\n' if metrics else "",
             )
         )
