@@ -1,4 +1,4 @@
-"""The demo's folder: where each part keeps its data, and the configuration files of its programs."""
+"""A folder of the demo or the stack: where each part keeps its data, and the configuration files of its programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TICKET_LIFETIME = 100_000
 WORKER_TOML = """\
 # Written anew at every start.
 [worker]
-name = "demo"
+name = "{name}"
 rpc_server.port = 0
 
 [sector_manager]
@@ -54,9 +54,11 @@ address = "{temporal}"
 
 @dataclass(frozen=True)
 class DemoFiles:
-    """The paths below the demo's folder."""
+    """The paths below the folder."""
 
     root: Path
+    name: str = "demo"
+    """The worker's."""
 
     @property
     def temporal(self) -> Path:
@@ -135,6 +137,7 @@ class DemoFiles:
         threads += f'\n[[sealing_thread]]\nlocation = {json.dumps(str(self.upgrading))}\nplan = "snapup"\n'
         self.worker.write_text(
             WORKER_TOML.format(
+                name=self.name,
                 manager=manager,
                 threads=threads,
                 store=self.store,

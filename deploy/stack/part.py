@@ -15,10 +15,10 @@ import httpx
 from deploy.stack.programs import with_this_process
 from workers.children import Child, ChildError
 
-LOOK_EVERY = 0.05
+LOOK_EVERY = 0.1
 """Seconds between two tries to reach a program that starts."""
-READY_WITHIN = 60.0
-"""Seconds within which a program must answer."""
+READY_WITHIN = 120.0
+"""Seconds within which a program must answer, on a machine that has much else to do."""
 
 
 class StackError(ChildError):
@@ -43,7 +43,7 @@ class Part(ABC):
 
     @abstractmethod
     def argv(self) -> list[str]:
-        """Return how it is started."""
+        """Return how it is started. Raises ProgramMissingError."""
 
     @abstractmethod
     async def answers(self) -> bool:
@@ -74,8 +74,10 @@ class Part(ABC):
             raise
 
     async def _until_ready(self, child: Child) -> None:
-        while not await self.answers():
+        while True:
             child.check()
+            if await self.answers():
+                return
             await asyncio.sleep(LOOK_EVERY)
 
     def check(self) -> None:

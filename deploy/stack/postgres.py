@@ -40,7 +40,6 @@ class Postgres(Part):
         super().__init__(folder, log)
         self.port = port
         self.durable = durable
-        self._programs = postgres_programs()
 
     @property
     def data(self) -> Path:
@@ -62,11 +61,11 @@ class Postgres(Part):
         settings = [f"listen_addresses={LOOPBACK}", f"max_connections={CONNECTIONS}", "unix_socket_directories="]
         settings += [] if self.durable else UNSAFE
         options = [option for each in settings for option in ("-c", each)]
-        return [str(self._programs / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
+        return [str(postgres_programs() / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
 
     async def answers(self) -> bool:
         """Ask PostgreSQL's own program."""
-        argv = [str(self._programs / "pg_isready"), "--quiet", "-h", LOOPBACK, "-p", str(self.port)]
+        argv = [str(postgres_programs() / "pg_isready"), "--quiet", "-h", LOOPBACK, "-p", str(self.port)]
         return await (await asyncio.create_subprocess_exec(*argv)).wait() == 0
 
     async def start(self) -> None:
@@ -95,7 +94,7 @@ class Postgres(Part):
         shutil.rmtree(building, ignore_errors=True)
         await self._run(
             [
-                str(self._programs / "initdb"), "--pgdata", str(building), "--username", USER, "--encoding", "UTF8",
+                str(postgres_programs() / "initdb"), "--pgdata", str(building), "--username", USER, "--encoding", "UTF8",
                 "--locale", "C.UTF-8", "--auth", "scram-sha-256", "--pwfile", str(self.password_file),
                 *([] if self.durable else ["--no-sync"]),
             ]

@@ -19,6 +19,7 @@ from deploy.stack.prometheus import Prometheus
 from deploy.stack.temporal import TemporalServer
 from deploy.stack.webui import WebUi
 from workers.demofiles import DemoFiles
+from workers.devserver import LOOPBACK
 
 LOGS = "logs"
 
@@ -57,7 +58,7 @@ class Stack:
         return self.folder / name, self.folder / LOGS / f"{name}.log"
 
     def _machine(self, work: Work) -> list[Part]:
-        files = DemoFiles(self.folder / "machine")
+        files = DemoFiles(self.folder / "machine", "stack")
         manager = EmbeddedManager(files, self.ports.manager, work)
         return [manager, SealingWorker(files, self.ports, self.temporal.address, manager.url, work)]
 
@@ -71,13 +72,14 @@ class Stack:
         """Where everything is: Temporal as ``host:port``, the others as URLs."""
         web = {"temporal": self.temporal.address, "web_ui": self.web_ui.url, "prometheus": self.prometheus.url}
         own = {part.name.split()[-1]: part.url for part in self.machine if isinstance(part, EmbeddedManager)}
-        return {**web, **own, "temporal_metrics": f"http://127.0.0.1:{self.ports.temporal_metrics}/metrics"}
+        return {**web, **own, "temporal_metrics": f"http://{LOOPBACK}:{self.ports.temporal_metrics}/metrics"}
 
     async def __aenter__(self) -> Self:
         """Start one after the other."""
         async with AsyncExitStack() as running:
             self._own_folder(running)
             self.ports.check()
+            self.check_programs()
             for part in self.parts:
                 running.push_async_callback(part.stop)
                 await part.start()
@@ -91,6 +93,11 @@ class Stack:
     ) -> None:
         """End all, the last that was started first."""
         await self._running.aclose()
+
+    def check_programs(self) -> None:
+        """See that each program is there. Raises ProgramMissingError."""
+        for part in self.parts:
+            part.argv()
 
     def check(self) -> None:
         """Raise ChildError if one of the programs has ended."""

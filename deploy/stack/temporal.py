@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ class TemporalServer(Part):
     async def prepare(self) -> None:
         """Make its databases or bring them to this version, and write its configuration."""
         await super().prepare()
+        for database in SCHEMAS:
+            await self._tool(database, "create-database")
         await asyncio.gather(*(self._bring_up_to_date(*each) for each in SCHEMAS.items()))
         file = self.folder / f"{ENVIRONMENT}.yaml"
         file.touch(mode=0o600)
@@ -70,7 +73,6 @@ class TemporalServer(Part):
 
     async def _bring_up_to_date(self, database: str, schema: str) -> None:
         """Bring a database's tables to this version of the server. What is there stays."""
-        await self._tool(database, "create-database")
         await self._tool(database, "setup-schema", "--version", "0.0")
         await self._tool(database, "update-schema", "--schema-name", schema)
 
@@ -80,7 +82,7 @@ class TemporalServer(Part):
         process = await asyncio.create_subprocess_exec(
             *with_this_process(argv, "TERM"),
             # Not on the command line, which everybody on the machine can read.
-            env={"SQL_PASSWORD": self.database.password},
+            env={**os.environ, "SQL_PASSWORD": self.database.password},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
