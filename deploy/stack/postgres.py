@@ -94,11 +94,12 @@ class Postgres(Part):
         shutil.rmtree(building, ignore_errors=True)
         await self._run(
             [
-                str(postgres_programs() / "initdb"), "--pgdata", str(building), "--username", USER, "--encoding", "UTF8",
-                "--locale", "C.UTF-8", "--auth", "scram-sha-256", "--pwfile", str(self.password_file),
+                *(str(postgres_programs() / "initdb"), "--pgdata", str(building), "--username", USER),
+                *("--encoding", "UTF8", "--locale", "C.UTF-8", "--auth", "scram-sha-256"),
+                *("--pwfile", str(self.password_file)),
                 *([] if self.durable else ["--no-sync"]),
             ]
-        )  # fmt: skip
+        )
         building.rename(self.data)
 
     def _check_reachable(self) -> None:

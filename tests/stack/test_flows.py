@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +32,18 @@ async def test_a_sector_is_sealed_and_upgraded(stack: Stack, production: Client,
     await seal_and_upgrade(stack, production, tmp_path, snap_prove=are_scraped)
 
 
-@pytest.mark.parametrize("victim", ["postgres", "temporal"])
 async def test_a_kill_of_what_keeps_the_histories_loses_nothing(
-    stack: Stack, production: Client, tmp_path: Path, victim: str
+    stack: Stack, production: Client, tmp_path: Path
 ) -> None:
-    """Killed by -9 while a stage computes, in either flow, and started again: nothing is lost, nothing done twice."""
-    part: Part = getattr(stack, victim)
+    """The database, then the server killed by -9 while a stage computes, and started again: nothing is done twice."""
 
-    async def kill(_: Plant) -> None:
+    async def kill(part: Part, _: Plant) -> None:
         await part.kill()
         await asyncio.sleep(AWAY)
         await part.start()
 
-    await seal_and_upgrade(stack, production, tmp_path, pc1=kill, snap_prove=kill)
+    database, server = partial(kill, stack.postgres), partial(kill, stack.temporal)
+    await seal_and_upgrade(stack, production, tmp_path, pc1=database, snap_prove=server)
 
 
 async def test_the_web_ui_shows_the_namespace(stack: Stack) -> None:
