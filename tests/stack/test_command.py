@@ -16,9 +16,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from deploy.stack.command import stack
 from deploy.stack.ports import Ports, PortsTakenError
 from deploy.stack.postgres import Postgres
 from deploy.stack.programs import POSTGRES_USER, postgres_programs
@@ -37,9 +39,10 @@ SLOW_PC1 = '{"pc1": {"seconds": 5}}'
 @asynccontextmanager
 async def command(folder: Path, ports: Ports, sign: signal.Signals, *arguments: str) -> AsyncIterator[dict[str, str]]:
     """Run the stack with the simulated processor, and give the addresses that it prints; ``sign`` ends it."""
-    chosen = [option for each in asdict(ports).items() for option in ("--port", "=".join(map(str, each)))]
+    chosen = [f"--port={name}={number}" for name, number in asdict(ports).items()]
+    wanted = ["--folder", str(folder), "--processor", "simulated", *chosen, *arguments]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deploy.stack", "--folder", folder, "--processor", "simulated", *chosen, *arguments),
+        *(sys.executable, "-m", "deploy.stack", *wanted),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "SEALFLOW_SIMULATED": str(folder.parent / "simulated.json")},
     )
@@ -115,21 +118,17 @@ async def test_taken_ports_are_told_before_anything_starts(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("wrong", ["prometheus", "grafana=3000", "prometheus=0", "prometheus=many"])
-async def test_a_wrong_port_is_refused_with_the_names_that_there_are(wrong: str) -> None:
+def test_a_wrong_port_is_refused_with_the_names_that_there_are(wrong: str) -> None:
     """Neither a name without a number nor a number that is no port is taken."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deploy.stack", "--port", wrong), stderr=asyncio.subprocess.PIPE
-    )
-    _, said = await process.communicate()
-    assert process.returncode == 1 or process.returncode == 2
-    assert "NAME=NUMBER" in said.decode()
-    assert "worker_metrics" in said.decode()
+    done = CliRunner().invoke(stack, ["--port", wrong])
+    assert done.exit_code == 2
+    assert "NAME=NUMBER" in done.output
+    assert "worker_metrics" in done.output
 
 
 @pytest.mark.skipif("os.geteuid() != 0", reason="needs root: else PostgreSQL runs as oneself")
 async def test_a_folder_that_postgres_cannot_reach_is_told(tmp_path: Path) -> None:
     """With what to do about it, and before there is a database."""
-    tmp_path.chmod(0o700)
     database = Postgres(tmp_path / "postgres", tmp_path / "log", Ports.free().postgres)
     with pytest.raises(Exception, match=rf"the user {POSTGRES_USER}.*cannot reach {database.folder}.*--folder"):
         await database.start()
