@@ -69,7 +69,9 @@ async def _serve(wanted: Stack) -> None:
     async with wanted:
         click.echo(json.dumps(wanted.addresses))
         sys.stdout.flush()
-        click.echo("stack: up; Ctrl-C ends it, and the same command goes on where it was", err=True)
+        click.echo(
+            "stack: up; Ctrl-C ends all but a stage that computes, and the same command goes on where it was", err=True
+        )
         while True:
             wanted.check()
             await asyncio.sleep(LOOK_EVERY)
