@@ -1,8 +1,8 @@
 """Payloads are encrypted on their way to Temporal, failures with them, and decrypted on their way back.
 
 What is not encrypted passes through, for operators signal by clients that encrypt nothing. What no key here opens is
-raised: a worker without the key must not go on with something else than what is meant. So the workflow's task fails, and
-is given out again, to another worker that has the key or to this one with a better file.
+raised: a worker without the key must not go on with something else than what is meant. So the workflow's task fails,
+and is given out again, to another worker that has the key or to this one with a better file.
 """
 
 from __future__ import annotations
