@@ -53,7 +53,8 @@ def codec_application(keys: Keyring, namespace: str, origins: Sequence[str], tok
 
 def _refusal(request: Request, namespace: str, origins: Sequence[str]) -> Response | None:
     """Return why a request is none of ours: another namespace's, whose keys are others, or a strange page's."""
-    origin, asked = request.headers.get("Origin"), request.headers.get(NAMESPACE, namespace)
+    # The command line names none where it asks a query.
+    origin, asked = request.headers.get("Origin"), request.headers.get(NAMESPACE) or namespace
     if origin is not None and origin not in origins:
         return _said(HTTPStatus.FORBIDDEN, f"pages of {origin!r} are not served: start with --allow-origin {origin}")
     if asked != namespace:
