@@ -55,7 +55,7 @@ class Temporal(OurTable):
     inline_limit: Annotated[Size, Field(le=INLINE_AT_MOST)] = 32 << 10
     """Bytes that an input for another machine may have, compressed, to travel in a history; 512 KiB at most."""
     exchange: Exchange | None = None
-    """Where larger inputs travel: a folder that all machines mount, or ``s3://bucket/prefix``. It is the fleet's own, and
+    """Where larger inputs travel: a folder that all machines mount, or ``s3://bucket/prefix``. It is the fleet's own:
     what is there is not encrypted by ``payload_key_file``."""
     exchange_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
     """The address of an S3 service other than Amazon's. The credentials are those of the AWS environment."""

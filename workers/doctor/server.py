@@ -92,9 +92,7 @@ class Server:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            return warning(
-                f"not checked: there is no namespace {self._settings.namespace}", "put right the namespace first"
-            )
+            return self._no_namespace()
         there = {name: IndexedValueType.Name(kind) for name, kind in listed.custom_attributes.items()}
         return self._compared(there)
 
@@ -112,10 +110,19 @@ class Server:
             )
         except (StartError, TimeoutError):
             return _unreached()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return self._no_namespace()
         if not keys.keys:
             return ok("not encrypted: [temporal] payload_key_file is not set")
         return ok(
             f"encrypted with the key {next(iter(keys.keys))}; {encrypted} running tasks are encrypted, all readable"
+        )
+
+    def _no_namespace(self) -> Answer:
+        return warning(
+            f"not checked: there is no namespace {self._settings.namespace}", "put right the namespace first"
         )
 
     def _compared(self, there: dict[str, str]) -> Answer:
