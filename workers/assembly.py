@@ -117,9 +117,8 @@ async def serving(config: Config, client: Client, sdk: SdkMetrics | None = None)
 @asynccontextmanager
 async def sealing(config: Config, client: Client, stages: Stages, programs: Programs) -> AsyncIterator[None]:
     """Run what the sectors of this machine need, which a machine without a manager does not."""
-    rpc = config.manager.rpc_client
     async with (
-        Manager(rpc.addr, headers=rpc.headers) as manager,
+        Manager(config.manager.rpc_client.addr, headers=config.manager.headers()) as manager,
         fleet_worker(client, config.temporal.task_queue, manager),
         machine_worker(config, client, manager, stages, programs),
         present(config, client, manager),
@@ -236,7 +235,7 @@ def folders_of(config: Config) -> list[Path]:
 def sources_of(config: Config) -> PieceSources:
     """Return where the data of pieces comes from."""
     manager = config.manager
-    return PieceSources(config.worker.local_pieces_dirs, PieceStore(manager.url, manager.piece_token))
+    return PieceSources(config.worker.local_pieces_dirs, PieceStore(manager.url, manager.pieces_token()))
 
 
 def found_running(config: Config, programs: Programs) -> list[Running]:

@@ -53,6 +53,8 @@ class SectorView:
     doing: str
     """What its step is at, in words."""
     waits: Waits | None = None
+    ticket_expires: datetime | None = None
+    """Until when its ticket is worth computing on."""
 
     @property
     def standing(self) -> str:
@@ -115,6 +117,7 @@ def see(found: WorkflowExecutionDescription) -> SectorView:
         seconds=(end - found.start_time).total_seconds(),
         doing="stands still" if parked else "; ".join(filter(None, map(_doing, pending))),
         waits=next(filter(None, (_waits(beat) for each in pending for beat in _beats(each))), None),
+        ticket_expires=None if found.close_time else shown.get(attributes.TICKET_EXPIRES),
     )
 
 

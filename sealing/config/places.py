@@ -19,6 +19,7 @@ from typing import Any
 from sealing.config import hot
 from sealing.config.fields import SHARED_STAGES, SIMULATED, STAGES, absolute, queue_name
 from sealing.config.keys import WITHOUT_EFFECT
+from sealing.config.machine import SectorManager
 from sealing.config.model import NO_MANAGER
 from sealing.config.ours import Temporal
 from sealing.config.problems import Finding, Key
@@ -160,11 +161,13 @@ def folder_problem(folder: Path, *, writable: bool) -> str | None:
 
 def _files(raw: dict[str, Any]) -> Iterator[Finding]:
     """Find files that are named and cannot be used."""
-    temporal, processors = _table(raw, "temporal"), _table(raw, "processors")
-    for name in Temporal.model_fields:
-        path = _path(temporal.get(name)) if name.endswith("_file") else None
-        if path and (wrong := _keys_problem(path) if name == KEYS else _file_problem(path)):
-            yield Finding(("temporal", name), temporal[name], wrong)
+    processors = _table(raw, "processors")
+    for table, model in (("sector_manager", SectorManager), ("temporal", Temporal)):
+        given = _table(raw, table)
+        for name in model.model_fields:
+            path = _path(given.get(name)) if name.endswith("_file") else None
+            if path and (wrong := _keys_problem(path) if name == KEYS else _file_problem(path)):
+                yield Finding((table, name), given[name], wrong)
     program = processors.get("program")
     if isinstance(program, str) and program not in {"", SIMULATED} and not _is_program(program):
         yield Finding(("processors", "program"), program, f"{NO_PROGRAM}, or remove the key and run: make setup")
