@@ -41,7 +41,7 @@ from sealing.processors.streams import streaming
 from sealing.sector import ThreadInput, thread_id
 from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
-from workers.connection import StartError, connect, ensure_attributes
+from workers.connection import StartError, connect, ensure_attributes, ensure_legible
 from workers.measuring.endpoint import measured
 from workers.measuring.sdk import SdkMetrics
 from workers.pool import HEARTBEAT_THROTTLE, guests_of, parcels_of, pool
@@ -76,6 +76,7 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
     sdk = SdkMetrics() if config.metrics.enable else None
     client = await connect(config.temporal, patience, sdk.runtime if sdk else None)
     await ensure_attributes(client)
+    await ensure_legible(client, config.temporal.task_queue)
     async with serving(config, client, sdk):
         await start_threads(config, client)
         log.info("worker %s serves queues %s", config.worker.name, ", ".join(queues_of(config)))

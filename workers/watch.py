@@ -13,6 +13,7 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 
 from sealing.flow.snapup import SNAPUP
+from workers.pending import described
 from workflows import attributes
 
 AT_ONCE = 50
@@ -90,7 +91,7 @@ async def look(client: Client, query: str = SECTORS) -> list[SectorView]:
 
     async def one(workflow_id: str, run_id: str | None) -> SectorView:
         async with turn:
-            return see(await client.get_workflow_handle(workflow_id, run_id=run_id).describe())
+            return see(await described(client, workflow_id, run_id))
 
     found = [(execution.id, execution.run_id) async for execution in client.list_workflows(query)]
     views = await asyncio.gather(*(one(*each) for each in found))
@@ -98,7 +99,7 @@ async def look(client: Client, query: str = SECTORS) -> list[SectorView]:
 
 
 def see(found: WorkflowExecutionDescription) -> SectorView:
-    """Return a task as its description shows it."""
+    """Return a task as its description shows it, which must be in plain."""
     shown = found.typed_search_attributes
     parked = shown.get(attributes.PARKED, default=False)
     pending = list(found.raw_description.pending_activities)

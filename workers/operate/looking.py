@@ -16,6 +16,7 @@ from sealing.flow.registry import LATEST
 from sealing.sector import Summary, task_id, thread_id
 from sealing.values import Frozen, SectorId
 from workers.operate.orders import OrderError, explain
+from workers.pending import described
 from workers.watch import AT_ONCE, SECTORS, SectorView, look, see
 from workflows.status import Status
 from workflows.thread import ThreadStatus
@@ -100,7 +101,7 @@ async def find(client: Client, name: str) -> SectorView:
 
 async def _see(client: Client, workflow_id: str) -> SectorView | None:
     try:
-        return see(await client.get_workflow_handle(workflow_id).describe())
+        return see(await described(client, workflow_id))
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
@@ -190,7 +191,7 @@ async def thread(client: Client, config: Config, index: int) -> ThreadView:
 async def _why_idle(client: Client, workflow_id: str) -> str:
     """Return why a thread's question for a sector is asked again. Raises OrderError."""
     try:
-        found = await client.get_workflow_handle(workflow_id).describe()
+        found = await described(client, workflow_id)
     except RPCError as error:
         raise OrderError(explain(workflow_id, error)) from error
     return "; ".join(each.last_failure.message for each in found.raw_description.pending_activities)

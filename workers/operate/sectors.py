@@ -31,7 +31,8 @@ Decorated = Callable[..., Any]
 def sector(context: click.Context, file: Path | None, address: str | None, namespace: str | None) -> None:
     """Look at sectors, on whatever machine, and command them.
 
-    A sector is named by its id (s-t01000-5, or 1000-5) or by its workflow's id.
+    A sector is named by its id (s-t01000-5, or 1000-5) or by its workflow's id. Where the fleet encrypts, its keys are
+    those of -c, or of the file that SEALFLOW_PAYLOAD_KEY_FILE names.
     """
     context.obj = lambda: running.where_temporal_is(file, address, namespace)
 
