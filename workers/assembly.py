@@ -42,6 +42,7 @@ from sealing.sector import ThreadInput, thread_id
 from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
 from workers.connection import StartError, connect, ensure_attributes, ensure_legible
+from workers.encryption.codec import tolerant
 from workers.measuring.endpoint import measured
 from workers.measuring.sdk import SdkMetrics
 from workers.pool import HEARTBEAT_THROTTLE, guests_of, parcels_of, pool
@@ -155,7 +156,7 @@ def fleet_worker(client: Client, task_queue: str, manager: Manager) -> Worker:
     """Return the worker for workflows and manager calls, which any machine of the fleet may serve."""
     chain, reporting = ChainActivities(manager), ReportingActivities(manager)
     return Worker(
-        client,
+        tolerant(client),
         task_queue=task_queue,
         workflows=WORKFLOWS,
         activities=[

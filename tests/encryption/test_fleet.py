@@ -6,7 +6,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import RawValue
 
 from sealing.cache import find_temporal
 from sealing.flow.state import State
@@ -22,6 +24,7 @@ from workers.assembly import fleet_worker
 from workers.connection import StartError, ensure_legible
 from workers.doctor.checks import Level
 from workers.doctor.examination import examine
+from workers.encryption.codec import ENCODING, ENCRYPTED, KEY_ID
 from workers.operate import looking
 
 pytestmark = pytest.mark.server
@@ -138,6 +141,30 @@ async def test_a_worker_without_the_key_says_so_and_harms_nothing(temporal: Clie
         keys.write_text(right)
         async with working(built):
             await built.finished()
+
+
+@pytest.mark.parametrize("keys", [True, False], ids=["a fleet that encrypts", "one that does not"])
+async def test_a_signal_that_nobody_can_read_is_refused(temporal: Client, tmp_path: Path, keys: bool) -> None:  # noqa: FBT001
+    """With a key's id that nobody knows it fails no task, is refused where it is seen, and the sector goes on."""
+    stranger = Payload(metadata={ENCODING: ENCRYPTED, KEY_ID: b"stranger"}, data=b"x" * 40)
+    async with encrypted_plant(temporal, tmp_path) as built:
+        if not keys:
+            text = built.file.read_text()
+            built.file.write_text("\n".join(line for line in text.splitlines() if "payload_key_file" not in line))
+            built.client = await with_keys(temporal, None)
+        built.simulate(pc2={"fail": SCRATCH, "times": 3})
+        async with working(built):
+            await built.parked()
+            await temporal.get_workflow_handle(built.sector().id).signal("resume", RawValue(stranger))
+
+            async def refused() -> bool:
+                answer = (await built.status()).last_command
+                return answer is not None and "encrypted with the key 'stranger'" in (answer.refused or "")
+
+            await built.until(refused, "the signal to be refused")
+            await built.sector().signal("resume")
+            await built.finished()
+        assert not await _task_failed(built, "")
 
 
 async def _task_failed(built: Plant, why: str) -> bool:
