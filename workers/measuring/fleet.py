@@ -29,7 +29,9 @@ log = logging.getLogger(__name__)
 
 AT_LEAST_EVERY = 5.0
 SHARE = 100
-"""Counting takes at most this part of the time."""
+"""Counting takes at most this part of the time, as long as that is often enough."""
+AT_MOST_EVERY = 60.0
+"""A count that took long because the machine was busy, as while a worker starts, must not make the next one late."""
 PAGE = 1000
 """As many as the server gives at once."""
 FLOWS = {flow.workflow: flow for flow in LATEST.values()}
@@ -81,7 +83,7 @@ class FleetMetrics(Collector):
                 if is_known:
                     log.warning("the fleet's sectors are not counted, Temporal does not answer: %s", error)
                 is_known = False
-            await asyncio.sleep(max(AT_LEAST_EVERY, SHARE * (time.monotonic() - began)))
+            await asyncio.sleep(min(AT_MOST_EVERY, max(AT_LEAST_EVERY, SHARE * (time.monotonic() - began))))
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
