@@ -1,0 +1,1 @@
+"""What runs beside sealflow, and what writes it: dashboards, rules, configuration."""
