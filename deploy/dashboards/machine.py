@@ -117,7 +117,7 @@ DISKS = Group(
         ),
         lines(
             "Stores that are there",
-            "1: the store is mounted and answers. 0: its sectors wait.",
+            "With 1 the store is mounted and answers. With 0 its sectors wait.",
             "short",
             Query(f"sealflow_store_up{{{HERE}}}", "{{instance}} {{store}}"),
         ),
@@ -139,7 +139,7 @@ DISKS = Group(
         ),
         lines(
             "Locations that are there",
-            "1: the thread's folder is there, with its disk, and answers. 0: its sector waits.",
+            "With 1 the thread's folder is there, with its disk, and answers. With 0 its sector waits.",
             "short",
             Query(f"sealflow_location_up{{{HERE}}}", "{{instance}} {{location}}"),
         ),
