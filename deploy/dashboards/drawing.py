@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from math import isfinite, nan
 from typing import Any, Self
 
@@ -18,6 +19,8 @@ from deploy.dashboards.reading import Shown
 BARS, ENTRIES = 12, 6
 """As many as are readable; what is beyond is told by its number."""
 SMALL = 7
+LONGEST = 34
+"""Characters of a name: what distinguishes stands at its end."""
 KIB, THOUSAND, MINUTE, HOUR = 1024, 1000, 60, 3600
 
 
@@ -36,7 +39,10 @@ class Series:
         name = re.sub(r"\{\{(\w+)\}\}", lambda found: str(labels.get(found[1], "")), legend)
         points = answer.get("values") or [answer["value"]]
         times = tuple(datetime.fromtimestamp(at, UTC) for at, _ in points)
-        return cls(name or _plain(labels), times, tuple(float(value) for _, value in points))
+        name = name or _plain(labels)
+        return cls(
+            name if len(name) <= LONGEST else f"…{name[-LONGEST:]}", times, tuple(float(value) for _, value in points)
+        )
 
 
 def _plain(labels: Mapping[str, str]) -> str:
@@ -67,7 +73,7 @@ def _words(place: Axes, text: str, size: int) -> None:
 
 def _lines(place: Axes, panel: Shown, series: Sequence[Series]) -> None:
     if panel.is_stacked:
-        times = sorted({at for one in series for at in one.times})
+        times = _grid(series)
         known = [dict(zip(one.times, one.values, strict=True)) for one in series]
         place.stackplot(times, [[each.get(at, 0.0) for at in times] for each in known], alpha=0.6)
     for one in () if panel.is_stacked else series:
@@ -82,6 +88,13 @@ def _lines(place: Axes, panel: Shown, series: Sequence[Series]) -> None:
     names = [*names[:-1], f"{names[-1]} (and {more} more)"] if more > 0 else names
     handles = (place.collections if panel.is_stacked else place.lines)[: len(names)]
     place.legend(handles, names, fontsize=SMALL - 1, loc="upper left", framealpha=0.6)
+
+
+def _grid(series: Sequence[Series]) -> list[datetime]:
+    """Return all times that were asked about: where a series has no value it is 0, not what lies between others."""
+    known = sorted({at for one in series for at in one.times})
+    step = min((later - at for at, later in pairwise(known)), default=timedelta(seconds=1))
+    return [known[0] + step * index for index in range(round((known[-1] - known[0]) / step) + 1)]
 
 
 def _bars(place: Axes, panel: Shown, series: Sequence[Series]) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of the dashboards, drawn from what a Prometheus has, so that a reader of the docs sees what they show.
+"""Pictures of the dashboards, drawn from what a Prometheus has, for a reader of the docs to see what they show.
 
 ``python -m deploy.dashboards.pictures URL FOLDER MINUTES`` asks for the last minutes. It needs no Grafana and looks only
 roughly like it: each panel is drawn with its title, its unit and its series, in the dashboard's own order.

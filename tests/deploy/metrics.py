@@ -43,42 +43,13 @@ SERVER = {
 """Temporal's own, as an SDK and a server have shown them; that they are there still the tests with a server see."""
 OTHERS = SDK | SERVER | {"up"}
 TEMPORALS = frozenset(
-    [
-        "le",
-        "namespace",
-        "task_queue",
-        "workflow_type",
-        "failure_reason",
-        "operation",
-        "status_code",
-        "worker_type",
-        "poller_type",
-        "service_name",
-        "error_type",
-        "taskqueue",
-        "task_type",
-    ]
+    ["le", "namespace", "task_queue", "taskqueue", "task_type", "workflow_type", "failure_reason", "operation"]
+    + ["status_code", "worker_type", "poller_type", "service_name", "error_type"]
 )
 
 WORDS = frozenset(
-    [
-        "by",
-        "on",
-        "and",
-        "or",
-        "unless",
-        "offset",
-        "group_left",
-        "sum",
-        "max",
-        "min",
-        "count",
-        "rate",
-        "increase",
-        "time",
-        "vector",
-        "sort_desc",
-    ]
+    ["by", "on", "and", "or", "unless", "offset", "group_left", "sum", "max", "min", "count", "rate", "increase"]
+    + ["time", "vector", "sort_desc"]
 )
 FUNCTIONS = frozenset(["histogram_quantile", "min_over_time", "predict_linear"])
 STRING, DURATION = re.compile(r'"[^"]*"'), re.compile(r"\[[^]]*\]|\boffset \S+?(?=[\s)]|$)|\$\w+")
@@ -93,12 +64,17 @@ def problems(expression: str) -> list[str]:
     text = DURATION.sub("", STRING.sub('""', expression))
     grouped = {label.strip() for labels in GROUPED.findall(text) for label in labels.split(",") if label.strip()}
     chosen = [(name, label) for name, inside in CHOSEN.findall(text) for label in MATCHED.findall(inside)]
-    bare = re.sub(r"\{[^}]*\}", "", GROUPED.sub("", text))
-    names = set(NAME.findall(bare)) - WORDS - FUNCTIONS
-    there = frozenset().union(*(_labels(name) for name in names))
-    unknown = [f"no metric {name}" for name in sorted(names) if not _labels(name)]
+    asked = names(expression)
+    there = frozenset().union(*(_labels(name) for name in asked))
+    unknown = [f"no metric {name}" for name in sorted(asked) if not _labels(name)]
     unfit = [f"{name} has no label {label}" for name, label in chosen if label not in _labels(name)]
     return unknown + unfit + [f"no metric here has the label {label}" for label in sorted(grouped - there)]
+
+
+def names(expression: str) -> set[str]:
+    """Return the names of the metrics that an expression asks for."""
+    text = GROUPED.sub("", DURATION.sub("", STRING.sub('""', expression)))
+    return set(NAME.findall(re.sub(r"\{[^}]*\}", "", text))) - WORDS - FUNCTIONS
 
 
 def _labels(name: str) -> frozenset[str]:
