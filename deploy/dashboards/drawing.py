@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from math import isfinite, nan
 from typing import Any, Self
 
 from matplotlib.axes import Axes
-from matplotlib.dates import DateFormatter
 from matplotlib.ticker import FuncFormatter
 
 from deploy.dashboards.reading import Shown
@@ -26,10 +25,10 @@ KIB, THOUSAND, MINUTE, HOUR = 1024, 1000, 60, 3600
 
 @dataclass(frozen=True)
 class Series:
-    """One series of an answer, with its name, and its times and values."""
+    """One series of an answer, with its name, its times in seconds since 1970, and its values."""
 
     name: str
-    times: tuple[datetime, ...]
+    times: tuple[float, ...]
     values: tuple[float, ...]
 
     @classmethod
@@ -38,7 +37,7 @@ class Series:
         labels = answer["metric"]
         name = re.sub(r"\{\{(\w+)\}\}", lambda found: str(labels.get(found[1], "")), legend)
         points = answer.get("values") or [answer["value"]]
-        times = tuple(datetime.fromtimestamp(at, UTC) for at, _ in points)
+        times = tuple(float(at) for at, _ in points)
         name = name or _plain(labels)
         return cls(
             name if len(name) <= LONGEST else f"…{name[-LONGEST:]}", times, tuple(float(value) for _, value in points)
@@ -80,7 +79,7 @@ def _lines(place: Axes, panel: Shown, series: Sequence[Series]) -> None:
         values = [value if isfinite(value) else nan for value in one.values]
         place.plot(one.times, values, linewidth=1, marker="." if len(values) == 1 else "")
     place.set_ylim(bottom=0)
-    place.xaxis.set_major_formatter(DateFormatter("%H:%M"))
+    place.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{datetime.fromtimestamp(at, UTC):%H:%M}"))
     place.yaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value, panel.unit)))
     place.grid(alpha=0.3)
     names = [one.name for one in series[:ENTRIES]]
@@ -90,10 +89,10 @@ def _lines(place: Axes, panel: Shown, series: Sequence[Series]) -> None:
     place.legend(handles, names, fontsize=SMALL - 1, loc="upper left", framealpha=0.6)
 
 
-def _grid(series: Sequence[Series]) -> list[datetime]:
+def _grid(series: Sequence[Series]) -> list[float]:
     """Return all times that were asked about: where a series has no value it is 0, not what lies between others."""
     known = sorted({at for one in series for at in one.times})
-    step = min((later - at for at, later in pairwise(known)), default=timedelta(seconds=1))
+    step = min((later - at for at, later in pairwise(known)), default=1.0)
     return [known[0] + step * index for index in range(round((known[-1] - known[0]) / step) + 1)]
 
 

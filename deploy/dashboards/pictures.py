@@ -1,4 +1,4 @@
-"""Pictures of the dashboards, drawn from what a Prometheus has, for a reader of the docs to see what they show.
+"""Pictures of the dashboards for the docs, drawn from what a Prometheus has.
 
 ``python -m deploy.dashboards.pictures URL FOLDER MINUTES`` asks for the last minutes. It needs no Grafana and looks only
 roughly like it: each panel is drawn with its title, its unit and its series, in the dashboard's own order.
@@ -28,9 +28,9 @@ RATE = "30s"
 class Source:
     """Prometheus, asked for the time that the pictures show."""
 
-    def __init__(self, url: str, minutes: float) -> None:
-        """Take its URL, and how much is shown."""
-        self._http = httpx.Client(base_url=url, timeout=30)
+    def __init__(self, http: httpx.Client, minutes: float) -> None:
+        """Take a client of it, and how much is shown."""
+        self._http = http
         self._end = time.time()
         self._start = self._end - minutes * 60
         self._values = {"window": f"{max(1, round(minutes))}m", "__rate_interval": RATE, "instance": ".*"}
@@ -70,9 +70,10 @@ def pictures(url: str, folder: Path, minutes: float) -> None:
     """Draw all dashboards."""
     mpl.use("agg")
     folder.mkdir(exist_ok=True)
-    source = Source(url, minutes)
-    for name in BUILDERS:
-        picture(name, source, folder)
+    with httpx.Client(base_url=url, timeout=30) as http:
+        source = Source(http, minutes)
+        for name in BUILDERS:
+            picture(name, source, folder)
 
 
 if __name__ == "__main__":

@@ -43,13 +43,17 @@ SERVER = {
 """Temporal's own, as an SDK and a server have shown them; that they are there still the tests with a server see."""
 OTHERS = SDK | SERVER | {"up"}
 TEMPORALS = frozenset(
-    ["le", "namespace", "task_queue", "taskqueue", "task_type", "workflow_type", "failure_reason", "operation"]
-    + ["status_code", "worker_type", "poller_type", "service_name", "error_type"]
+    (
+        *("le", "namespace", "task_queue", "taskqueue", "task_type", "workflow_type", "failure_reason", "operation"),
+        *("status_code", "worker_type", "poller_type", "service_name", "error_type"),
+    )
 )
 
 WORDS = frozenset(
-    ["by", "on", "and", "or", "unless", "offset", "group_left", "sum", "max", "min", "count", "rate", "increase"]
-    + ["time", "vector", "sort_desc"]
+    (
+        *("by", "on", "and", "or", "unless", "offset", "group_left", "sum", "max", "min", "count", "rate", "increase"),
+        *("time", "vector", "sort_desc"),
+    )
 )
 FUNCTIONS = frozenset(["histogram_quantile", "min_over_time", "predict_linear"])
 STRING, DURATION = re.compile(r'"[^"]*"'), re.compile(r"\[[^]]*\]|\boffset \S+?(?=[\s)]|$)|\$\w+")
