@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python server stack bench-admission bench-commands bench-observing bench-pieces setup-system lint check test docs histories screenshots demo clean
+.PHONY: help setup tools python server stack bench-admission bench-commands bench-observing bench-pieces setup-system lint check test dashboards docs histories pictures screenshots demo clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ bench-observing: tools ## Measure what metrics and traces cost a worker, and how
 
 docs: python ## Write the generated pages of docs/ anew
 	@.venv/bin/python scripts/docs.py
+
+dashboards: python ## Write Grafana's dashboards anew from deploy/dashboards
+	@.venv/bin/python -m deploy.dashboards
+
+pictures: tools ## Draw the pictures of the dashboards in docs/ anew, of a fleet that lives for five minutes
+	@SEALFLOW_PICTURES=300 .venv/bin/pytest tests/deploy/test_queries.py
 
 histories: setup ## Record the histories that are replayed in the tests anew: only where a workflow is meant to have changed
 	@SEALFLOW_RECORD=1 .venv/bin/pytest tests/workflows tests/operate/test_threads.py --ignore tests/workflows/test_replay.py

@@ -1,0 +1,80 @@
+"""Every panel and every alert, asked of a Prometheus that has scraped a fleet that lives."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from temporalio.client import Client
+
+from deploy.dashboards.files import BUILDERS
+from deploy.dashboards.pictures import pictures
+from deploy.dashboards.reading import panels
+from tests.deploy.living import living
+from tests.deploy.metrics import SERVER, names
+from tests.deploy.prometheus import prometheus
+from tests.deploy.test_rules import alerts
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(900)]
+
+LIVES = 45.0
+"""Seconds in which sectors are sealed, upgraded, parked."""
+TAKE = "SEALFLOW_PICTURES"
+"""Set by make pictures, to the seconds that the fleet lives: the pictures in docs/dashboards are drawn anew."""
+PICTURES = Path(__file__).parents[2] / "docs" / "dashboards"
+VALUES = {"window": "1m", "__rate_interval": "10s", "instance": ".*", "sector": "s-t01000-1"}
+EMPTY = {
+    "Who waits for what": "nobody waits at this moment",
+    "Failed workflow tasks by reason": "every task ended well",
+    "Failed workflow tasks": "every task ended well",
+    "Time of a replay, 95 %": "no workflow left the cache",
+    "Calls that failed": "the server has not refused anything",
+}
+"""Panels that may show nothing, and why. What the server tells of itself is not scraped from the development server."""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder whose name is short: it is in the pictures."""
+    with tempfile.TemporaryDirectory(prefix="fleet-") as made:
+        yield Path(made)
+
+
+@pytest.fixture
+async def url(temporal: Client, folder: Path) -> AsyncIterator[str]:
+    """Return the URL of a Prometheus that has scraped a fleet which lives yet."""
+    async with (
+        living(temporal, folder / "fleet") as fleet,
+        prometheus(folder / "prometheus", {"sealflow": fleet.workers}) as running,
+    ):
+        await asyncio.sleep(float(os.environ.get(TAKE, LIVES)))
+        yield running
+
+
+async def found(http: httpx.AsyncClient, expression: str) -> int:
+    """Return how many series a query finds. It must be one that Prometheus understands."""
+    answer = (await http.get("/api/v1/query", params={"query": expression})).json()
+    assert answer["status"] == "success", f"{expression}\n{answer}"
+    return len(answer["data"]["result"])
+
+
+async def test_what_is_asked_is_answered(url: str) -> None:
+    """Each panel shows something, or is known to be empty; each alert is a query, and those that must are silent."""
+    async with httpx.AsyncClient(base_url=url) as http:
+        empty = {
+            panel.title
+            for name in BUILDERS
+            for panel in panels(name)
+            for query in panel.queries
+            if not await found(http, query.with_values(VALUES)) and not names(query.expression) & SERVER
+        }
+        firing = {alert["alert"] for alert in alerts() if await found(http, alert["expr"])}
+    assert empty <= EMPTY.keys()
+    assert firing <= {"SealflowSectorsParked", "SealflowStoreAlmostFull", "SealflowLocationAlmostFull"}
+    if os.environ.get(TAKE):
+        await asyncio.to_thread(pictures, url, PICTURES, float(os.environ[TAKE]) / 60)
