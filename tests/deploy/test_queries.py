@@ -52,7 +52,7 @@ async def url(temporal: Client, folder: Path) -> AsyncIterator[str]:
         living(temporal, folder / "fleet") as fleet,
         prometheus(folder / "prometheus", {"sealflow": fleet.workers}) as running,
     ):
-        await asyncio.sleep(float(os.environ.get(TAKE, LIVES)))
+        await asyncio.sleep(float(os.environ.get(TAKE) or LIVES))
         yield running
 
 
