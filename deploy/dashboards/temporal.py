@@ -34,7 +34,7 @@ WEDGED = Group(
         ),
         bars(
             "Failed workflow tasks by reason",
-            "NonDeterminismError: the code does not fit the history. Single WorkflowErrors are counted in healthy runs too.",
+            "NonDeterminismError: the code does not fit the history. Single WorkflowErrors are no sign.",
             "short",
             Query(
                 happened("temporal_workflow_task_execution_failed_total", "workflow_type, failure_reason"),
