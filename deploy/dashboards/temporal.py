@@ -34,7 +34,7 @@ WEDGED = Group(
         ),
         bars(
             "Failed workflow tasks by reason",
-            "NonDeterminismError: the code does not fit the history. WorkflowError: it raised, or a query did.",
+            "NonDeterminismError: the code does not fit the history. Single WorkflowErrors are no sign.",
             "short",
             Query(
                 happened("temporal_workflow_task_execution_failed_total", "workflow_type, failure_reason"),
@@ -111,7 +111,7 @@ SDK = Group(
             "Workflows in the sticky cache",
             "Workflows that a worker holds ready. What is not among them is replayed from its history first.",
             "short",
-            Query("sum by (instance) (temporal_sticky_cache_size)", "{{instance}}"),
+            Query(f"sum by (instance) (temporal_sticky_cache_size{{{WORKERS}}})", "{{instance}}"),
         ),
         lines(
             "Time of a replay, 95 %",
