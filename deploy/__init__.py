@@ -1,1 +1,1 @@
-"""What runs beside sealflow, and what writes it: dashboards, rules, configuration."""
+"""How sealflow is run beside a production server of Temporal: the files that its deployments share, and the stack."""

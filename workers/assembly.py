@@ -41,7 +41,8 @@ from sealing.processors.streams import streaming
 from sealing.sector import ThreadInput, thread_id
 from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
-from workers.connection import StartError, connect, ensure_attributes
+from workers.connection import StartError, connect, ensure_attributes, ensure_legible
+from workers.encryption.codec import tolerant
 from workers.measuring.endpoint import measured
 from workers.measuring.sdk import SdkMetrics
 from workers.pool import HEARTBEAT_THROTTLE, guests_of, parcels_of, pool
@@ -76,6 +77,7 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
     sdk = SdkMetrics() if config.metrics.enable else None
     client = await connect(config.temporal, patience, sdk.runtime if sdk else None)
     await ensure_attributes(client)
+    await ensure_legible(client, config.temporal.task_queue)
     async with serving(config, client, sdk):
         await start_threads(config, client)
         log.info("worker %s serves queues %s", config.worker.name, ", ".join(queues_of(config)))
@@ -116,9 +118,8 @@ async def serving(config: Config, client: Client, sdk: SdkMetrics | None = None)
 @asynccontextmanager
 async def sealing(config: Config, client: Client, stages: Stages, programs: Programs) -> AsyncIterator[None]:
     """Run what the sectors of this machine need, which a machine without a manager does not."""
-    rpc = config.manager.rpc_client
     async with (
-        Manager(rpc.addr, headers=rpc.headers) as manager,
+        Manager(config.manager.rpc_client.addr, headers=config.manager.headers()) as manager,
         fleet_worker(client, config.temporal.task_queue, manager),
         machine_worker(config, client, manager, stages, programs),
         present(config, client, manager),
@@ -155,7 +156,7 @@ def fleet_worker(client: Client, task_queue: str, manager: Manager) -> Worker:
     """Return the worker for workflows and manager calls, which any machine of the fleet may serve."""
     chain, reporting = ChainActivities(manager), ReportingActivities(manager)
     return Worker(
-        client,
+        tolerant(client),
         task_queue=task_queue,
         workflows=WORKFLOWS,
         activities=[
@@ -235,7 +236,7 @@ def folders_of(config: Config) -> list[Path]:
 def sources_of(config: Config) -> PieceSources:
     """Return where the data of pieces comes from."""
     manager = config.manager
-    return PieceSources(config.worker.local_pieces_dirs, PieceStore(manager.url, manager.piece_token))
+    return PieceSources(config.worker.local_pieces_dirs, PieceStore(manager.url, manager.pieces_token()))
 
 
 def found_running(config: Config, programs: Programs) -> list[Running]:

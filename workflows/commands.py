@@ -17,6 +17,8 @@ from sealing.failures import bounded
 from sealing.flow.state import State
 from sealing.values import Frozen
 
+UNREADABLE = b"binary/unreadable"
+"""The encoding of what stands in place of an argument that this worker has no key for: the reason, as text."""
 ARGUMENT_LIMIT = 64 * 1024
 """Bytes of an argument that are looked at: nothing that an operator means is longer."""
 
@@ -200,6 +202,8 @@ def _argument(raw: RawValue | Several | None) -> Any:  # noqa: ANN401 - any JSON
     if raw.payload.metadata.get("encoding") == b"binary/null":
         return None
     data = raw.payload.data
+    if raw.payload.metadata.get("encoding") == UNREADABLE:
+        raise Refused(bounded(data.decode("utf-8", errors="replace"), 500))
     if len(data) > ARGUMENT_LIMIT:
         raise Refused(f"the argument has {len(data)} bytes; at most {ARGUMENT_LIMIT} are read")
     text = data.decode("utf-8", errors="replace")

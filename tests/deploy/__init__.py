@@ -1,1 +1,1 @@
-"""What is deployed beside sealflow: dashboards, Prometheus' rules."""
+"""What is in deploy/, docker-compose.yml and the Dockerfile, checked without containers."""

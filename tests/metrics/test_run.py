@@ -24,7 +24,8 @@ from sealing.sector import Stay
 from sealing.stores.layout import SectorFiles
 from tests.survival.program import WorkerProgram, program
 from tests.world.plant import Plant, plant
-from tests.world.scraped import METRICS, Scrape, free_port, scrape
+from tests.world.scraped import METRICS, Scrape, scrape
+from workers.devserver import pick_port
 
 pytestmark = pytest.mark.server
 
@@ -129,7 +130,7 @@ class Script:
 @asynccontextmanager
 async def scripted(client: Client, folder: Path) -> AsyncIterator[Script]:
     """Give a plant with a thread for each flow whose worker was killed while PC1 ran, and runs again."""
-    port = free_port()
+    port = pick_port(None)
     metrics = METRICS.format(port=port)
     async with plant(client, folder, threads=2, worker=metrics, processors=PROCESSORS) as built:
         text = built.file.read_text()

@@ -12,7 +12,8 @@ from temporalio.client import Client
 
 from tests.operate.command import on_worker
 from tests.world.plant import Plant, plant, working
-from tests.world.scraped import METRICS, free_port, scrape
+from tests.world.scraped import METRICS, scrape
+from workers.devserver import pick_port
 
 pytestmark = pytest.mark.server
 
@@ -42,7 +43,7 @@ async def rows_once(built: Plant, condition: Callable[[list[dict[str, Any]]], bo
 
 async def test_who_waits_since_when_and_for_what(temporal: Client, tmp_path: Path) -> None:
     """Of two sectors at PC2 that share a GPU one waits; the list says for whom, and the metrics count it."""
-    port = free_port()
+    port = pick_port(None)
     metrics = METRICS.format(port=port)
     async with plant(temporal, tmp_path, sectors=2, threads=2, processors=GPU, worker=metrics) as built:
         shown = tmp_path / "shown"
