@@ -1,7 +1,7 @@
 """Pictures of the dashboards for the docs, drawn from what a Prometheus has.
 
-``python -m deploy.dashboards.pictures URL FOLDER MINUTES`` asks for the last minutes. It needs no Grafana
-and looks only roughly like it: each panel has its title, its unit and its series, in the dashboard's own order.
+``python -m deploy.dashboards.pictures URL FOLDER MINUTES`` asks for the last minutes. It needs no Grafana, and looks
+like it only roughly: each panel is drawn with its title, its unit and its series, in the dashboard's own order.
 """
 
 from __future__ import annotations
