@@ -72,6 +72,7 @@ class Attempt:
         self._subject = _subject(argument)
         self.result: object = None
         self.trail = self._trail()
+        self._links: tuple[str, ...] = ()
         self._links = tuple(filter(None, [self._before()]))
         tracing.begin(self.trail)
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from sealing.failures import SealingFailure, bounded
+from sealing.failures import bounded
 
 SECTOR, FLOW, STATE, STEP = "sealflow.sector", "sealflow.flow", "sealflow.state", "sealflow.step"
 STAGE, LEVEL, WORKER, EVENT = "sealflow.stage", "sealflow.level", "sealflow.worker", "sealflow.event"
@@ -114,16 +114,14 @@ def note(  # noqa: PLR0913 - a span has that many parts
 @contextmanager
 def noted(name: str, attributes: Attributes, *, is_call: bool = False) -> Iterator[None]:
     """Note the block: how long it takes, and how it fails."""
-    began, level, error = time.time(), LET_GO, LET_GO
+    began = time.time()
     try:
         yield
-        level, error = "", ""
-    except (SealingFailure, OSError) as failure:
-        level, error = type(failure).__name__, str(failure)
+    except BaseException as failure:
+        level, error = type(failure).__name__, str(failure) or LET_GO
+        note(name, began, time.time() - began, {**attributes, LEVEL: level}, error=error, is_call=is_call)
         raise
-    finally:
-        about = {**attributes, LEVEL: level} if level else attributes
-        note(name, began, time.time() - began, about, error=error or None, is_call=is_call)
+    note(name, began, time.time() - began, attributes, is_call=is_call)
 
 
 @contextmanager
