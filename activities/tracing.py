@@ -112,7 +112,7 @@ class Attempt:
         said = {
             tracing.FLOW: task.flow,
             tracing.STATE: State.Empty.value,
-            tracing.STEP: self.trail.step,
+            tracing.STEP: LATEST[task.flow].rows[State.Empty].activity,
             tracing.WORKFLOW: task.workflow_id,
         }
         parts = [
