@@ -2,13 +2,16 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python bench-admission bench-commands bench-pieces setup-system lint check test docs histories screenshots demo clean
+.PHONY: help setup tools python server stack bench-admission bench-commands bench-observing bench-pieces setup-system lint check test docs histories screenshots demo clean
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: tools ## Seal two real 2 KiB sectors on this machine, as Temporal workflows
 	@.venv/bin/sealflow demo
+
+stack: setup ## Run a production server with PostgreSQL, Prometheus, Web UI, manager and worker here; OPTIONS='--help' tells more
+	@.venv/bin/python -m deploy.stack $(OPTIONS)
 
 test: setup ## Run every test
 	@scripts/rusttest.sh
@@ -23,6 +26,9 @@ bench-pieces: tools ## Measure adding a piece beside the crate alone
 bench-admission: tools ## Measure how much of the time a GPU is in use that PC2 and C2 of sixty sectors share
 	@.venv/bin/python -m bench.admission
 
+bench-observing: tools ## Measure what metrics and traces cost a worker, and how long a scrape takes
+	@.venv/bin/python -m bench.observing
+
 docs: python ## Write the generated pages of docs/ anew
 	@.venv/bin/python scripts/docs.py
 
@@ -35,13 +41,17 @@ screenshots: tools ## Take the Web UI's picture in docs/ anew, while a sector of
 check: python lint ## The fast loop: format, lint, types, imports, and the tests that need no server and no proofs
 	@.venv/bin/pytest -q -m "not server and not real"
 
-setup: tools ## Set up all that sealflow needs; .venv/bin/sealflow is then the command
+setup: tools server ## Set up all that sealflow needs; .venv/bin/sealflow is then the command
 	@scripts/tctl.sh
+	@scripts/compose.sh
 	@scripts/parameters.sh
 
 tools: python
 	@scripts/temporal.sh
 	@scripts/processor.sh
+
+server:
+	@scripts/server.sh
 
 python:
 	@scripts/python.sh

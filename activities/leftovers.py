@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
+from temporalio.api.failure.v1 import Failure
 from temporalio.client import (
     Client,
     WorkflowExecutionDescription,
@@ -25,9 +26,11 @@ from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.reporting import tell_aborted
+from activities.revealing import revealed
 from sealing.failures import Outage, Wait, bounded
 from sealing.flow.registry import FLOWS
 from sealing.flow.state import State
+from sealing.keyring import UnreadableError
 from sealing.manager.client import Manager
 from sealing.sector import Sector
 from sealing.stores import local
@@ -106,8 +109,15 @@ class LeftOvers:
         if failure.application_failure_info.type == State.Aborted:
             return None
         how = ended.status.name.lower() if ended.status else "ended"
-        why = event.workflow_execution_terminated_event_attributes.reason or failure.message or "no reason given"
+        why = event.workflow_execution_terminated_event_attributes.reason or await self._text(failure)
         return f"{how} in Temporal: {bounded(why, 500)}"
+
+    async def _text(self, failure: Failure) -> str:
+        """Return what a failure says, or why it cannot be read."""
+        try:
+            return await revealed(self.client.data_converter, failure) if failure.message else "no reason given"
+        except UnreadableError as error:
+            return str(error)
 
     def _refuse_early(self, claim: Claim, ended: WorkflowExecutionDescription, reason: str) -> None:
         closed = ended.close_time or datetime.now(UTC)

@@ -5,17 +5,26 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from deploy.stack.ports import Ports
+from deploy.stack.stack import Stack
+from sealing.cache import ProgramMissingError
+from tests.needs import missing
 from workers.connection import ATTRIBUTE_TYPES
 from workers.devserver import DevServer
 
 REQUIRE_ALL = "SEALFLOW_REQUIRE_ALL"
 """Set by .ci/run: there everything is installed, so a test that is skipped has failed."""
+
+TEMPORAL_ADDRESS = "SEALFLOW_TEMPORAL_ADDRESS"
+"""Where it is set, the tests' workflows run on the Temporal server there, such as the stack's."""
 
 _session = pytest.StashKey[pytest.Session]()
 
@@ -72,4 +81,32 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevS
 @pytest.fixture(scope="session")
 async def temporal(server: DevServer) -> Client:
     """Return a client of the tests' Temporal server."""
-    return await Client.connect(server.address, data_converter=pydantic_data_converter)
+    address = os.environ.get(TEMPORAL_ADDRESS) or server.address
+    return await Client.connect(address, data_converter=pydantic_data_converter)
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """Give a folder that others can enter: as root's, PostgreSQL runs as another user, who cannot enter pytest's."""
+    with TemporaryDirectory(prefix="sealflow-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+async def stack(open_folder: Path) -> AsyncIterator[Stack]:
+    """Run one production server, with Prometheus and Web UI, for all tests that need it; they bring workers."""
+    made = Stack(open_folder / "stack", Ports.free(), work=None, durable=False)
+    try:
+        made.check_programs()
+    except ProgramMissingError as error:
+        missing(str(error), "make setup-system setup")
+    async with made as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def production(stack: Stack) -> Client:
+    """Return a client of the production server."""
+    return await Client.connect(stack.temporal.address, data_converter=pydantic_data_converter)

@@ -68,6 +68,7 @@ def test_scripts_and_code_have_the_same_cache(
         ("python.sh", "Python 3.11 or newer is missing", "apt-get install python3"),
         ("temporal.sh", "go is missing", "https://go.dev/dl"),
         ("tctl.sh", "go is missing", "https://go.dev/dl"),
+        ("server.sh", "go is missing", "https://go.dev/dl"),
         ("processor.sh", "cargo is missing", "https://rustup.rs"),
     ],
 )

@@ -41,7 +41,7 @@ from sealing.processors.streams import streaming
 from sealing.sector import ThreadInput, thread_id
 from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
-from workers.connection import StartError, connect, ensure_attributes
+from workers.connection import StartError, connect, ensure_attributes, ensure_legible
 from workers.measuring.endpoint import measured
 from workers.measuring.sdk import SdkMetrics
 from workers.pool import HEARTBEAT_THROTTLE, guests_of, parcels_of, pool
@@ -77,6 +77,7 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
     sdk = SdkMetrics() if config.metrics.enable else None
     client = await connect(config.temporal, patience, sdk.runtime if sdk else None)
     await ensure_attributes(client)
+    await ensure_legible(client, config.temporal.task_queue)
     async with serving(config, client, sdk):
         await start_threads(config, client)
         log.info("worker %s serves queues %s", config.worker.name, ", ".join(queues_of(config)))
@@ -120,9 +121,8 @@ async def sealing(
     config: Config, client: Client, stages: Stages, programs: Programs, around: StepInterceptor
 ) -> AsyncIterator[None]:
     """Run what the sectors of this machine need, which a machine without a manager does not."""
-    rpc = config.manager.rpc_client
     async with (
-        Manager(rpc.addr, headers=rpc.headers) as manager,
+        Manager(config.manager.rpc_client.addr, headers=config.manager.headers()) as manager,
         fleet_worker(client, config.temporal.task_queue, manager, around),
         machine_worker(config, client, manager, stages, programs, around=around),
         present(config, client, manager),
@@ -241,7 +241,7 @@ def folders_of(config: Config) -> list[Path]:
 def sources_of(config: Config) -> PieceSources:
     """Return where the data of pieces comes from."""
     manager = config.manager
-    return PieceSources(config.worker.local_pieces_dirs, PieceStore(manager.url, manager.piece_token))
+    return PieceSources(config.worker.local_pieces_dirs, PieceStore(manager.url, manager.pieces_token()))
 
 
 def found_running(config: Config, programs: Programs) -> list[Running]:

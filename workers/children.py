@@ -1,4 +1,4 @@
-"""Programs that the demo starts: each in a session of its own, with a log, and ended with the demo."""
+"""Programs that another starts: each in a session of its own, with a log, and ended with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ChildError(Exception):
 
 @dataclass
 class Child:
-    """A program that runs beside the demo."""
+    """A program that runs beside this one."""
 
     name: str
     process: asyncio.subprocess.Process
@@ -51,11 +51,11 @@ class Child:
         """Return the end of the log."""
         return self.log.read_text(errors="replace")[-TAIL:] if self.log.exists() else ""
 
-    async def stop(self) -> None:
-        """End the program and all that it has started in its session."""
+    async def stop(self, sign: signal.Signals = signal.SIGTERM) -> None:
+        """End the program and all that it has started in its session; ``sign`` is what asks it to."""
         if self.process.returncode is not None:
             return
-        os.killpg(self.process.pid, signal.SIGTERM)
+        os.killpg(self.process.pid, sign)
         try:
             await asyncio.wait_for(self.process.wait(), GRACE)
         except TimeoutError:

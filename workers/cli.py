@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from workers.doctor.command import doctor
+from workers.encryption.command import codec
 from workers.operate import market, threads
 from workers.operate.faults import fault
 from workers.operate.running import FAILED, fail
@@ -130,6 +131,7 @@ def demo(  # noqa: PLR0913 - the command line's own options
 
 
 cli.add_command(doctor)
+cli.add_command(codec)
 cli.add_command(config)
 cli.add_command(store)
 

@@ -1,4 +1,4 @@
-"""The connection to Temporal: its data converter, and the search attributes that must be there before any work."""
+"""The connection to Temporal: its data converter, and what must be there before any work: attributes, and keys."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import cast
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client, TLSConfig
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
 from sealing.config import Temporal
+from sealing.keyring import KeyFileError, Keyring, UnreadableError, read_keys
+from workers.encryption import legible
+from workers.encryption.codec import converter
 from workflows import attributes
 
 log = logging.getLogger(__name__)
@@ -27,15 +29,20 @@ class StartError(Exception):
     """The worker cannot start; the text says why and what to type."""
 
 
+class KeysError(StartError):
+    """The file of keys for payloads cannot be used."""
+
+
 async def connect(settings: Temporal, patience: float, runtime: Runtime | None = None) -> Client:
     """Connect to Temporal, trying for ``patience`` seconds; ``runtime`` is what measures the client, if anything does.
 
-    Raises StartError with the last reason.
+    Raises StartError with the last reason, and at once for a file of keys that cannot be used.
     """
+    keys = keys_of(settings)
     give_up = asyncio.get_running_loop().time() + patience
     while True:
         try:
-            return await _connect_once(settings, runtime)
+            return await _connect_once(settings, keys, runtime)
         except RuntimeError as error:
             if asyncio.get_running_loop().time() >= give_up:
                 raise StartError(
@@ -45,12 +52,21 @@ async def connect(settings: Temporal, patience: float, runtime: Runtime | None =
             await asyncio.sleep(RETRY_PAUSE)
 
 
-async def _connect_once(settings: Temporal, runtime: Runtime | None) -> Client:
+def keys_of(settings: Temporal) -> Keyring:
+    """Return the keys for payloads. Raises KeysError."""
+    file = settings.payload_key_file
+    try:
+        return read_keys(file) if file else Keyring()
+    except KeyFileError as error:
+        raise KeysError(f"payload_key_file = {file}: {error}") from error
+
+
+async def _connect_once(settings: Temporal, keys: Keyring, runtime: Runtime | None) -> Client:
     key = settings.api_key_file.read_text().strip() if settings.api_key_file else None
     return await Client.connect(
         settings.address,
         namespace=settings.namespace,
-        data_converter=pydantic_data_converter,
+        data_converter=converter(keys),
         api_key=key,
         tls=_tls(settings),
         runtime=runtime,
@@ -99,6 +115,16 @@ async def ensure_attributes(client: Client) -> None:
             )
     if missing:
         await _register(client, missing)
+
+
+async def ensure_legible(client: Client, task_queue: str) -> None:
+    """Look whether the fleet's workflows can be read: without their keys every task would fail. Raises StartError."""
+    try:
+        await legible.check_fleet(client, task_queue)
+    except UnreadableError as error:
+        raise StartError(f"the fleet {task_queue} cannot be served: {error}") from error
+    except RPCError as error:
+        raise StartError(f"Temporal does not tell what the fleet {task_queue} is at: {error}") from error
 
 
 async def _register(client: Client, missing: Mapping[str, str]) -> None:

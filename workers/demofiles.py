@@ -1,4 +1,4 @@
-"""The demo's folder: where each part keeps its data, and the configuration files of its programs."""
+"""A folder of the demo or the stack: where each part keeps its data, and the configuration files of its programs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TICKET_LIFETIME = 100_000
 """Epochs: the proof parameters may take half an hour to make while a ticket waits."""
 
 WORKER_TOML = """\
-# Written by `sealflow demo` at every start.
+# Written anew at every start.
 [worker]
-name = "demo"
+name = "{name}"
 rpc_server.port = 0
 
 [sector_manager]
@@ -38,6 +38,7 @@ rpc_polling_interval = "250ms"
 name = "store"
 location = "{store}"
 
+{metrics}
 [processors]
 {program}
 [processors.limitation.concurrent]
@@ -53,9 +54,11 @@ address = "{temporal}"
 
 @dataclass(frozen=True)
 class DemoFiles:
-    """The paths below the demo's folder."""
+    """The paths below the folder."""
 
     root: Path
+    name: str = "demo"
+    """The worker's."""
 
     @property
     def temporal(self) -> Path:
@@ -128,16 +131,18 @@ class DemoFiles:
         self.devnet.write_text(config.model_dump_json(indent=2))
         return config
 
-    def write_worker(self, temporal: str, manager: str, program: str | None) -> None:
-        """Write the worker's configuration."""
+    def write_worker(self, temporal: str, manager: str, program: str | None, metrics: str | None = None) -> None:
+        """Write the worker's configuration; ``metrics`` is the ``host:port`` where they are served, if they are."""
         threads = "".join(f"\n[[sealing_thread]]\nlocation = {json.dumps(str(path))}\n" for path in self.locations)
         threads += f'\n[[sealing_thread]]\nlocation = {json.dumps(str(self.upgrading))}\nplan = "snapup"\n'
         self.worker.write_text(
             WORKER_TOML.format(
+                name=self.name,
                 manager=manager,
                 threads=threads,
                 store=self.store,
                 program=f"program = {json.dumps(program)}\n" if program else "",
                 temporal=temporal,
+                metrics=f'[metrics]\nenable = true\nhttp_listen = "{metrics}"\n' if metrics else "",
             )
         )

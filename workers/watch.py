@@ -13,6 +13,7 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 
 from sealing.flow.snapup import SNAPUP
+from workers.pending import described
 from workflows import attributes
 
 AT_ONCE = 50
@@ -52,6 +53,8 @@ class SectorView:
     doing: str
     """What its step is at, in words."""
     waits: Waits | None = None
+    ticket_expires: datetime | None = None
+    """Until when its ticket is worth computing on."""
 
     @property
     def standing(self) -> str:
@@ -88,7 +91,7 @@ async def look(client: Client, query: str = SECTORS) -> list[SectorView]:
 
     async def one(workflow_id: str, run_id: str | None) -> SectorView:
         async with turn:
-            return see(await client.get_workflow_handle(workflow_id, run_id=run_id).describe())
+            return see(await described(client, workflow_id, run_id))
 
     found = [(execution.id, execution.run_id) async for execution in client.list_workflows(query)]
     views = await asyncio.gather(*(one(*each) for each in found))
@@ -96,7 +99,7 @@ async def look(client: Client, query: str = SECTORS) -> list[SectorView]:
 
 
 def see(found: WorkflowExecutionDescription) -> SectorView:
-    """Return a task as its description shows it."""
+    """Return a task as its description shows it, which must be in plain."""
     shown = found.typed_search_attributes
     parked = shown.get(attributes.PARKED, default=False)
     pending = list(found.raw_description.pending_activities)
@@ -114,6 +117,7 @@ def see(found: WorkflowExecutionDescription) -> SectorView:
         seconds=(end - found.start_time).total_seconds(),
         doing="stands still" if parked else "; ".join(filter(None, map(_doing, pending))),
         waits=next(filter(None, (_waits(beat) for each in pending for beat in _beats(each))), None),
+        ticket_expires=None if found.close_time else shown.get(attributes.TICKET_EXPIRES),
     )
 
 

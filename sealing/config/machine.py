@@ -9,7 +9,17 @@ from typing import Annotated
 from pydantic import Field
 
 from sealing.addresses import http_base
-from sealing.config.fields import DefaultWords, Duration, FilePath, HostPort, HttpAddress, Port, QueueName, Token
+from sealing.config.fields import (
+    OURS,
+    DefaultWords,
+    Duration,
+    FilePath,
+    HostPort,
+    HttpAddress,
+    Port,
+    QueueName,
+    Token,
+)
 from sealing.config.tables import Table
 
 
@@ -65,6 +75,21 @@ class SectorManager(Table):
     """How the manager is reached."""
     piece_token: Token | None = Field(default=None, repr=False)
     """The bearer token for the data of pieces."""
+    token_file: Annotated[FilePath | None, OURS] = None
+    """A file with the bearer token that goes with each call, and for the data of pieces where `piece_token` is not
+    given."""
+
+    def headers(self) -> dict[str, str]:
+        """Return the HTTP headers of each call. Raises OSError for a token's file that is gone."""
+        token = self._token()
+        return {**self.rpc_client.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+
+    def pieces_token(self) -> str | None:
+        """Return the bearer token for the data of pieces. Raises OSError for a token's file that is gone."""
+        return self.piece_token or self._token()
+
+    def _token(self) -> str | None:
+        return self.token_file.read_text(encoding="utf-8").strip() if self.token_file else None
 
     @property
     def url(self) -> str:

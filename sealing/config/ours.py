@@ -37,6 +37,14 @@ class Temporal(OurTable):
     """This worker's certificate."""
     tls_key_file: FilePath | None = None
     """Its key."""
+    payload_key_file: FilePath | None = None
+    """A file of keys with which all that Temporal is given to keep is encrypted before it leaves this machine: inputs,
+    results, failures, signals, heartbeats, details. All workers of a fleet, and all who look at it, need the same keys.
+    A line is a key's id and its 32 bytes in base64, as ``sealflow codec key`` prints it; the first encrypts, each
+    decrypts; lines that begin with ``#`` are skipped. To change the key add the new one below on all machines, then
+    move it to the top on all, and remove the old one when no workflow is kept that has seen it; a worker reads the file
+    when it starts. Search attributes, workflow ids, queues and names of steps stay plain: Temporal searches by them.
+    Needs ``pip install 'sealflow[encryption]'``."""
     shared_c2: bool = False
     """Whether C2 and snap prove of this machine's sectors go to the shared queues, which several machines serve. A
     machine serves a queue whose stage it has processors for, if this is on, or if it has no thread."""
@@ -47,7 +55,8 @@ class Temporal(OurTable):
     inline_limit: Annotated[Size, Field(le=INLINE_AT_MOST)] = 32 << 10
     """Bytes that an input for another machine may have, compressed, to travel in a history; 512 KiB at most."""
     exchange: Exchange | None = None
-    """Where larger inputs travel: a folder that all machines mount, or ``s3://bucket/prefix``."""
+    """Where larger inputs travel: a folder that all machines mount, or ``s3://bucket/prefix``. It is the fleet's own:
+    what is there is not encrypted by ``payload_key_file``."""
     exchange_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
     """The address of an S3 service other than Amazon's. The credentials are those of the AWS environment."""
     pool_folder: FilePath | None = None

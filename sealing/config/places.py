@@ -19,15 +19,18 @@ from typing import Any
 from sealing.config import hot
 from sealing.config.fields import SHARED_STAGES, SIMULATED, STAGES, absolute, queue_name
 from sealing.config.keys import WITHOUT_EFFECT
+from sealing.config.machine import SectorManager
 from sealing.config.model import NO_MANAGER
 from sealing.config.ours import Temporal
 from sealing.config.problems import Finding, Key
 from sealing.config.scanned import Scan, scan
 from sealing.config.stores import Attached
+from sealing.keyring import KeyFileError, read_keys
 from sealing.stores import incumbent
 
 NO_PROGRAM = "is no program that this user can run; correct it"
 NO_FILE = "is no file that this user can read; correct the path"
+KEYS = "payload_key_file"
 NO_THREAD = "add a [[sealing_thread]] with the location of its folder"
 
 
@@ -158,11 +161,13 @@ def folder_problem(folder: Path, *, writable: bool) -> str | None:
 
 def _files(raw: dict[str, Any]) -> Iterator[Finding]:
     """Find files that are named and cannot be used."""
-    temporal, processors = _table(raw, "temporal"), _table(raw, "processors")
-    for name in Temporal.model_fields:
-        path = _path(temporal.get(name)) if name.endswith("_file") else None
-        if path and not _is_readable(path):
-            yield Finding(("temporal", name), temporal[name], NO_FILE)
+    processors = _table(raw, "processors")
+    for table, model in (("sector_manager", SectorManager), ("temporal", Temporal)):
+        given = _table(raw, table)
+        for name in model.model_fields:
+            path = _path(given.get(name)) if name.endswith("_file") else None
+            if path and (wrong := _keys_problem(path) if name == KEYS else _file_problem(path)):
+                yield Finding((table, name), given[name], wrong)
     program = processors.get("program")
     if isinstance(program, str) and program not in {"", SIMULATED} and not _is_program(program):
         yield Finding(("processors", "program"), program, f"{NO_PROGRAM}, or remove the key and run: make setup")
@@ -189,6 +194,19 @@ def _unknown_locks(raw: dict[str, Any]) -> Iterator[Finding]:
         for index, lock in enumerate(locks if isinstance(locks, list) else []):
             if isinstance(lock, str) and lock not in known:
                 yield Finding((*key, "locks", index), lock, "is no lock of processors.ext_locks: nothing waits for it")
+
+
+def _file_problem(path: Path) -> str | None:
+    return None if _is_readable(path) else NO_FILE
+
+
+def _keys_problem(path: Path) -> str | None:
+    """Return what is wrong with a file of keys for payloads."""
+    try:
+        read_keys(path)
+    except KeyFileError as error:
+        return str(error)
+    return None
 
 
 def _is_readable(path: Path) -> bool:

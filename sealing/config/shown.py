@@ -44,6 +44,7 @@ def _worker(config: Config) -> dict[str, Any]:
         "manager": manager.url if manager else None,
         "headers": list(manager.rpc_client.headers) if manager else [],
         "piece_token": manager is not None and manager.piece_token is not None,
+        "token_file": str(manager.token_file) if manager and manager.token_file else None,
     }
 
 

@@ -25,6 +25,8 @@ class DevnetConfig(Frozen):
     """0 means any free port."""
     token: str | None = Field(default=None, min_length=1, repr=False)
     """What callers must send as bearer. Needed to listen beyond this machine."""
+    token_file: Path | None = None
+    """A file that holds the token, in place of ``token``."""
 
     miner: Annotated[int, Field(ge=0, lt=2**63)] = 1000
     proof_types: Annotated[tuple[int, ...], Field(min_length=1)] = (5,)
@@ -64,10 +66,13 @@ class DevnetConfig(Frozen):
                 " every ticket would be expired when it is drawn"
             )
             raise ValueError(msg)
-        if not is_loopback(self.host) and self.token is None:
+        if self.token is not None and self.token_file is not None:
+            msg = "token and token_file are both set: remove one"
+            raise ValueError(msg)
+        if not is_loopback(self.host) and self.token is None and self.token_file is None:
             msg = (
                 f"host {self.host!r} can be reached from other machines, and no token is set:"
-                " set a token, or listen on 127.0.0.1"
+                " set token or token_file, or listen on 127.0.0.1"
             )
             raise ValueError(msg)
         for name, folder in self.stores.items():
@@ -75,3 +80,13 @@ class DevnetConfig(Frozen):
                 msg = f"store {name!r}: {folder} must have a name and an absolute path: workers use it as it is"
                 raise ValueError(msg)
         return self
+
+    def bearer(self) -> str | None:
+        """Return the token that callers must send, or None. Raises OSError or ValueError for a file without one."""
+        if self.token_file is None:
+            return self.token
+        token = self.token_file.read_text(encoding="utf-8").strip()
+        if not token:
+            msg = f"{self.token_file} is empty: write a token into it"
+            raise ValueError(msg)
+        return token

@@ -65,7 +65,7 @@ class DevnetServer:
         log.info("embedded manager at %s stopped", self.address)
 
     def _pieces(self) -> Route:
-        return piece_route(PieceStore(self.config.data), self.config.token)
+        return piece_route(PieceStore(self.config.data), self.config.bearer())
 
     async def _open(self, resources: contextlib.AsyncExitStack) -> ASGIApp:
         stores = Stores(self.config.stores)
@@ -78,7 +78,7 @@ class DevnetServer:
         await database.run(lambda tx: book.configure(tx, self.config.faults, self.chain.clock()))
         surround = Surround(self.chain, database)
         handlers = surround.handlers(DevnetManager(self.chain, database, stores, self._verifier).handlers())
-        return surround.application(application(handlers, RPC_PATH, self.config.token, self._pieces()))
+        return surround.application(application(handlers, RPC_PATH, self.config.bearer(), self._pieces()))
 
 
 @contextlib.contextmanager

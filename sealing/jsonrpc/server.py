@@ -37,7 +37,7 @@ def application(handlers: Handlers, path: str, token: str | None = None, *beside
 
     async def rpc(request: Request) -> Response:
         try:
-            body = await _body(request)
+            body = await body_of(request, MAX_BODY)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         if body is None:
@@ -84,12 +84,15 @@ def _allowed(request: Request, token: str | None) -> bool:
     return hmac.compare_digest(given, f"Bearer {token}".encode())
 
 
-async def _body(request: Request) -> bytes | None:
-    """Return the request's body, or None where it is too large; no more than that is ever held."""
+async def body_of(request: Request, limit: int) -> bytes | None:
+    """Return the request's body, or None where it has more bytes than ``limit``; no more than that is ever held.
+
+    Raises ClientDisconnect.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY:
+        if len(body) > limit:
             return None
     return bytes(body)
 

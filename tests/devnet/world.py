@@ -86,6 +86,7 @@ async def running(
     """Run an embedded manager."""
     clock = clock or StillClock()
     async with DevnetServer(config, verifier or SimulatedVerifier(), clock) as server:
-        headers = {} if config.token is None else {"Authorization": f"Bearer {config.token}"}
+        token = config.bearer()
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         async with Manager(server.address, headers=headers) as manager:
             yield World(server, manager, clock)

@@ -29,9 +29,10 @@ class Ran:
         return json.loads(self.out)
 
 
-async def sealflow(built: Plant, *args: str, said: str = "") -> Ran:
+async def sealflow(built: Plant, *args: str, said: str = "", **variables: str) -> Ran:
     """Run the command against the plant's Temporal; ``said`` is typed into it."""
-    env = {**os.environ, "TEMPORAL_ADDRESS": built.client.service_client.config.target_host, "COLUMNS": "200"}
+    address = built.client.service_client.config.target_host
+    env = {**os.environ, "TEMPORAL_ADDRESS": address, "COLUMNS": "200", **variables}
     process = await asyncio.create_subprocess_exec(
         SEALFLOW,
         *args,

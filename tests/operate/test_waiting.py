@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from temporalio.client import Client
 
 from tests.operate.command import on_worker
 from tests.world.plant import Plant, plant, working
+from tests.world.scraped import METRICS, scrape
+from workers.devserver import pick_port
 
 pytestmark = pytest.mark.server
 
@@ -28,13 +27,6 @@ locks = ["gpu"]
 [[processors.c2]]
 locks = ["gpu"]
 """
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def rows_once(built: Plant, condition: Callable[[list[dict[str, Any]]], bool], what: str) -> list[dict[str, Any]]:
@@ -51,15 +43,14 @@ async def rows_once(built: Plant, condition: Callable[[list[dict[str, Any]]], bo
 
 async def test_who_waits_since_when_and_for_what(temporal: Client, tmp_path: Path) -> None:
     """Of two sectors at PC2 that share a GPU one waits; the list says for whom, and the metrics count it."""
-    port = free_port()
-    metrics = f'[metrics]\nenable = true\nhttp_listen = "127.0.0.1:{port}"'
+    port = pick_port(None)
+    metrics = METRICS.format(port=port)
     async with plant(temporal, tmp_path, sectors=2, threads=2, processors=GPU, worker=metrics) as built:
         shown = tmp_path / "shown"
         built.simulate(pc2={"until": str(shown), "times": 1})
         async with working(built):
             rows = await rows_once(built, lambda rows: any(row["waits"] for row in rows), "a sector that waits")
-            async with httpx.AsyncClient() as http:
-                answer = await http.get(f"http://127.0.0.1:{port}/metrics")
+            seen = await scrape(port)
             (waiting,) = (row for row in rows if row["waits"])
             (other,) = (row for row in rows if not row["waits"])
             assert waiting["waits"]["stage"] == "pc2"
@@ -72,13 +63,10 @@ async def test_who_waits_since_when_and_for_what(temporal: Client, tmp_path: Pat
             shown.touch()
             await built.finished(1)
             await built.finished(2)
-    values = {
-        (sample.name, *sorted(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(answer.text)
-        for sample in family.samples
-    }
-    assert values["sealflow_lock_held", "gpu"] == values["sealflow_lock_total", "gpu"] == 1
-    assert values["sealflow_stage_waiting", "lock", "pc2"] == 1
-    assert 0 <= values["sealflow_stage_longest_wait_seconds", "pc2"] < 60
-    assert values["sealflow_stage_slots_used", "pc2"] == 1
-    assert values["sealflow_stage_slots_total", "pc1"] == 2
+    assert seen.value("sealflow_lock_held", lock="gpu") == seen.value("sealflow_lock_total", lock="gpu") == 1
+    assert seen.value("sealflow_lock_waiting", lock="gpu") == 1
+    assert seen.value("sealflow_stage_waiting", stage="pc2", lack="lock") == 1
+    assert 0 < seen.value("sealflow_stage_longest_wait_seconds", stage="pc2") < 60
+    assert seen.value("sealflow_stage_slots_used", stage="pc2") == 1
+    assert 0 < seen.value("sealflow_stage_longest_run_seconds", stage="pc2") < 60
+    assert seen.value("sealflow_stage_slots_total", stage="pc1") == 2

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from sealing.config import Config, load
@@ -225,8 +224,9 @@ async def plant(  # noqa: PLR0913 - each is one thing that tests vary
                 fleet=fleet,
             )
         )
-        yield Plant(client, folder, manager, proxy, file)
-        await _end_workflows(client, f"w{miner}")
+        made = Plant(client, folder, manager, proxy, file)
+        yield made
+        await _end_workflows(made.client, f"w{miner}")
 
 
 @asynccontextmanager
@@ -246,7 +246,7 @@ async def _end_workflows(client: Client, worker: str) -> None:
     ours = f"TaskQueue = 'fleet-{worker}'"
     async for found in client.list_workflows(f"ExecutionStatus = 'Running' AND {ours}"):
         await client.get_workflow_handle(found.id).terminate(reason="the test is over")
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=sandbox())
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=client.data_converter, workflow_runner=sandbox())
     async for found in client.list_workflows(ours, limit=REPLAYED):
         history = await client.get_workflow_handle(found.id, run_id=found.run_id).fetch_history()
         await replayer.replay_workflow(history)

@@ -28,11 +28,10 @@ HTTP_PORTS = (10, 1000)
 
 async def manager(config: Config) -> Answer:
     """Look whether the manager answers and knows each attached store."""
-    rpc = config.manager.rpc_client
     names = [store.name for store in await asyncio.to_thread(config.stores)]
     try:
-        asked = Manager(rpc.addr, headers=rpc.headers, timeout=CALL_LIMIT)
-    except ValueError as error:
+        asked = Manager(config.manager.rpc_client.addr, headers=config.manager.headers(), timeout=CALL_LIMIT)
+    except (OSError, ValueError) as error:
         return wrong(str(error), "correct [sector_manager] rpc_client")
     async with asked:
         try:

@@ -1,4 +1,4 @@
-"""Temporal: that it answers, that its namespace keeps closed workflows, that its search attributes are right."""
+"""Temporal: that it answers, keeps closed workflows, has its search attributes, and that its payloads can be read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from sealing.config import Temporal
 from sealing.failures import bounded
-from workers.connection import ATTRIBUTE_TYPES, StartError, connect
+from sealing.keyring import UnreadableError
+from workers.connection import ATTRIBUTE_TYPES, KeysError, StartError, connect, keys_of
 from workers.devserver import RETENTION
 from workers.doctor.checks import CALL_LIMIT, Answer, Check, ok, warning, wrong
+from workers.encryption import legible
 
 REASON_LIMIT = 200
 """Characters of the reason why Temporal cannot be reached."""
@@ -37,6 +39,7 @@ class Server:
             Check("temporal", self.reachable),
             Check("namespace", self.namespace),
             Check("search attributes", self.attributes),
+            Check("payloads", self.payloads),
         ]
 
     async def reachable(self) -> Answer:
@@ -89,11 +92,38 @@ class Server:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            return warning(
-                f"not checked: there is no namespace {self._settings.namespace}", "put right the namespace first"
-            )
+            return self._no_namespace()
         there = {name: IndexedValueType.Name(kind) for name, kind in listed.custom_attributes.items()}
         return self._compared(there)
+
+    async def payloads(self) -> Answer:
+        """Look whether what the fleet has at Temporal can be read."""
+        queue = self._settings.task_queue
+        try:
+            keys = await asyncio.to_thread(keys_of, self._settings)
+            encrypted = await legible.check_fleet(await self._client(), queue)
+        except KeysError as error:
+            return wrong(str(error), "put that file right; sealflow codec key prints a new line for it")
+        except UnreadableError as error:
+            return wrong(
+                f"fleet {queue}: {error}", "copy the key file of a worker that serves the fleet to this machine"
+            )
+        except (StartError, TimeoutError):
+            return _unreached()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return self._no_namespace()
+        if not keys.keys:
+            return ok("not encrypted: [temporal] payload_key_file is not set")
+        return ok(
+            f"encrypted with the key {next(iter(keys.keys))}; {encrypted} running tasks are encrypted, all readable"
+        )
+
+    def _no_namespace(self) -> Answer:
+        return warning(
+            f"not checked: there is no namespace {self._settings.namespace}", "put right the namespace first"
+        )
 
     def _compared(self, there: dict[str, str]) -> Answer:
         """Return the answer for the attributes that are there, by name with their types as the server names them."""
@@ -115,8 +145,15 @@ class Server:
     async def _client(self) -> Client:
         """Return the connection. Raises StartError or TimeoutError."""
         if self._connecting is None:
-            self._connecting = asyncio.create_task(asyncio.wait_for(connect(self._settings, patience=0), CALL_LIMIT))
+            self._connecting = asyncio.create_task(asyncio.wait_for(self._connect(), CALL_LIMIT))
         return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> Client:
+        """Connect, without the keys for payloads where these are wrong: their own check tells it, others need none."""
+        try:
+            return await connect(self._settings, patience=0)
+        except KeysError:
+            return await connect(self._settings.model_copy(update={"payload_key_file": None}), patience=0)
 
     def _command(self, *words: str) -> str:
         """Return a command of ``temporal operator`` for this server, as one types it."""

@@ -27,9 +27,10 @@ from workflows import attributes
 
 log = logging.getLogger(__name__)
 
-AT_LEAST_EVERY = 5.0
-SHARE = 100
-"""Counting takes at most this part of the time."""
+SOONEST, LATEST_AFTER = 5.0, 60.0
+"""Seconds until the sectors are counted again."""
+TIMES = 20
+"""How many times as long as counting took it rests, between the two."""
 PAGE = 1000
 """As many as the server gives at once."""
 FLOWS = {flow.workflow: flow for flow in LATEST.values()}
@@ -81,7 +82,7 @@ class FleetMetrics(Collector):
                 if is_known:
                     log.warning("the fleet's sectors are not counted, Temporal does not answer: %s", error)
                 is_known = False
-            await asyncio.sleep(max(AT_LEAST_EVERY, SHARE * (time.monotonic() - began)))
+            await asyncio.sleep(min(LATEST_AFTER, max(SOONEST, TIMES * (time.monotonic() - began))))
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""

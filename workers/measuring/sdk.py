@@ -134,7 +134,7 @@ class SdkMetrics(Collector):
         found = self._families.get(metric.name)
         if found is None:
             kinds = {BUFFERED_METRIC_KIND_COUNTER: "counter", BUFFERED_METRIC_KIND_GAUGE: "gauge"}
-            name = metric.name + UNITS.get(metric.unit or "", "")
+            name = metric.name.removesuffix("_total") + UNITS.get(metric.unit or "", "")
             found = _Family(name, kinds.get(metric.kind, "histogram"), metric.description or "")
             self._families[metric.name] = found
         return found

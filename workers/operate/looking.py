@@ -13,10 +13,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from sealing.config import Config
 from sealing.flow.registry import LATEST
-from sealing.flow.sealer import SEALER
 from sealing.sector import Summary, task_id, thread_id
 from sealing.values import Frozen, SectorId
 from workers.operate.orders import OrderError, explain
+from workers.pending import described
 from workers.watch import AT_ONCE, SECTORS, SectorView, look, see
 from workflows.status import Status
 from workflows.thread import ThreadStatus
@@ -25,21 +25,6 @@ T = TypeVar("T")
 
 ANSWER_WITHIN = timedelta(seconds=5)
 """How long a worker may take to answer a query."""
-TICKETED = {
-    state
-    for state, filled in SEALER.filled.items()
-    if "ticket" in filled and "precommit_sent" not in filled and state in SEALER.rows
-}
-"""The states in which a sector's ticket may expire."""
-
-
-class Known(Frozen):
-    """What only a sector's own workflow knows of it."""
-
-    reason: str = ""
-    """Why it stands still."""
-    ticket_expires: datetime | None = None
-    """Until when its ticket is worth computing on."""
 
 
 class ThreadView(Frozen):
@@ -116,7 +101,7 @@ async def find(client: Client, name: str) -> SectorView:
 
 async def _see(client: Client, workflow_id: str) -> SectorView | None:
     try:
-        return see(await client.get_workflow_handle(workflow_id).describe())
+        return see(await described(client, workflow_id))
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
@@ -134,19 +119,18 @@ async def find_many(client: Client, where: str, *, running: bool) -> list[Sector
         raise OrderError(f"Temporal does not take the query {where!r}: {error}") from error
 
 
-async def look_closer(client: Client, views: Sequence[SectorView]) -> list[Known]:
-    """Return what only a sector's own workflow knows, in the order given; it is asked where there is something."""
+async def reasons(client: Client, views: Sequence[SectorView]) -> list[str]:
+    """Return why sectors stand still, in the order given, which only their workflows know; none for one that runs."""
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def one(view: SectorView) -> Known:
-        if view.closed or not (view.parked or view.state in TICKETED):
-            return Known()
+    async def one(view: SectorView) -> str:
+        if view.closed or not view.parked:
+            return ""
         async with turn:
             try:
-                status = await ask(client, view.workflow_id, "status", Status)
+                return _reason(await ask(client, view.workflow_id, "status", Status))
             except OrderError as error:
-                return Known(reason=str(error) if view.parked else "")
-        return Known(reason=_reason(status) if view.parked else "", ticket_expires=status.ticket_expires)
+                return str(error)
 
     return list(await asyncio.gather(*(one(view) for view in views)))
 
@@ -207,7 +191,7 @@ async def thread(client: Client, config: Config, index: int) -> ThreadView:
 async def _why_idle(client: Client, workflow_id: str) -> str:
     """Return why a thread's question for a sector is asked again. Raises OrderError."""
     try:
-        found = await client.get_workflow_handle(workflow_id).describe()
+        found = await described(client, workflow_id)
     except RPCError as error:
         raise OrderError(explain(workflow_id, error)) from error
     return "; ".join(each.last_failure.message for each in found.raw_description.pending_activities)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
+from workers.encryption import legible
 from workflows.commands import Answer, Kind
 
 ANSWER_WITHIN = timedelta(seconds=20)
@@ -52,7 +54,14 @@ async def give(client: Client, workflow_id: str, wanted: Order, within: timedelt
 async def give_all(
     client: Client, workflow_ids: Sequence[str], wanted: Order
 ) -> AsyncIterator[tuple[str, Answer | OrderError]]:
-    """Give an order to many and yield what became of each, as it comes."""
+    """Give an order to many and yield what became of each, as it comes.
+
+    Raises UnreadableError, before anything is ordered, where the answers could not be read.
+    """
+    for first in workflow_ids[:1]:
+        # Of a server that does not answer the order itself tells.
+        with contextlib.suppress(RPCError):
+            await legible.check(client, first)
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one(workflow_id: str) -> tuple[str, Answer | OrderError]:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from temporalio.client import Client
 
 from sealing.config import Config, ConfigError, Temporal, load
+from sealing.keyring import FILE_VARIABLE, UnreadableError
 from workers.connection import StartError, connect
 from workers.operate.orders import OrderError
 
@@ -33,7 +34,7 @@ def run(settings: Callable[[], Temporal], work: Callable[[Client], Coroutine[Any
 
     try:
         return asyncio.run(main())
-    except (OrderError, StartError) as error:
+    except (OrderError, StartError, UnreadableError) as error:
         fail(str(error))
 
 
@@ -59,6 +60,7 @@ def where_temporal_is(file: Path | None, address: str | None, namespace: str | N
     found = {
         "address": address or os.environ.get("TEMPORAL_ADDRESS") or default.address,
         "namespace": namespace or os.environ.get("TEMPORAL_NAMESPACE") or default.namespace,
+        "payload_key_file": os.environ.get(FILE_VARIABLE) or None,
     }
     try:
         return Temporal.model_validate(found)

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from sealing.config import Temporal
 from sealing.sector import Stay
 from workers.operate import orders, running, tables
-from workers.operate.looking import ask, find, find_many, look_closer, stays_of
+from workers.operate.looking import ask, find, find_many, reasons, stays_of
 from workers.operate.orders import OrderError
 from workers.watch import SectorView
 from workflows.commands import Kind
@@ -31,7 +31,8 @@ Decorated = Callable[..., Any]
 def sector(context: click.Context, file: Path | None, address: str | None, namespace: str | None) -> None:
     """Look at sectors, on whatever machine, and command them.
 
-    A sector is named by its id (s-t01000-5, or 1000-5) or by its workflow's id.
+    A sector is named by its id (s-t01000-5, or 1000-5) or by its workflow's id. Where the fleet encrypts, its keys are
+    those of -c, or of the file that SEALFLOW_PAYLOAD_KEY_FILE names.
     """
     context.obj = lambda: running.where_temporal_is(file, address, namespace)
 
@@ -59,8 +60,8 @@ def list_command(temporal: Where, where: str, *, closed: bool, as_json: bool) ->
 
     async def work(client: Client) -> list[dict[str, object]]:
         views = await find_many(client, where, running=not closed)
-        known = await look_closer(client, views)
-        return [tables.sector_row(view, more) for view, more in zip(views, known, strict=True)]
+        why = await reasons(client, views)
+        return [tables.sector_row(view, reason) for view, reason in zip(views, why, strict=True)]
 
     rows = running.run(temporal, work)
     tables.as_json(rows) if as_json else tables.sectors_table(rows)

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from sealing.failures import bounded
 from sealing.sector import Stay
-from workers.operate.looking import Known, ThreadView
+from workers.operate.looking import ThreadView
 from workers.watch import SectorView
 from workflows.status import Status
 
@@ -41,7 +41,7 @@ def as_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, default=str))
 
 
-def sector_row(view: SectorView, known: Known) -> dict[str, object]:
+def sector_row(view: SectorView, reason: str) -> dict[str, object]:
     """Return what a list says of a sector."""
     return {
         "sector": view.sector,
@@ -51,8 +51,8 @@ def sector_row(view: SectorView, known: Known) -> dict[str, object]:
         "level": view.level,
         "worker": view.worker,
         "seconds": round(view.seconds, 1),
-        "ticket_expires": known.ticket_expires,
-        "doing": known.reason or view.doing,
+        "ticket_expires": view.ticket_expires,
+        "doing": reason or view.doing,
     }
 
 

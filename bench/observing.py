@@ -1,0 +1,189 @@
+"""What it costs to be seen: the worker's CPU a sector with metrics and traces on against off, and a scrape's time.
+
+Run by ``make bench-observing``. A real Temporal development server, the worker as the program that it is, and an
+embedded manager; the processor is the simulated one. On means metrics that are scraped three times as often as our
+Prometheus does, and traces that are sent to a process which takes them and does nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from bench.commands import AT_ONCE, are_parked, parked
+from tests.survival.program import WorkerProgram, program
+from tests.world.plant import Plant, plant
+from tests.world.scraped import METRICS, scrape
+from workers.connection import ATTRIBUTE_TYPES
+from workers.devserver import DevServer, pick_port
+
+PAIRS = 11
+SECTORS, THREADS = 16, 4
+SCRAPED_EVERY = 5.0
+MANY = 1000
+SCRAPES = 20
+TICK = os.sysconf("SC_CLK_TCK")
+COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+SINK = """
+import http.server, sys
+class Sink(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Sink).serve_forever()
+"""
+
+
+@asynccontextmanager
+async def collector() -> AsyncIterator[str]:
+    """Run a process that takes traces."""
+    port = pick_port(None)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SINK, str(port))
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@contextlib.contextmanager
+def traced(address: str | None) -> Iterator[None]:
+    """Let the programs that are started send their traces there."""
+    if address is None:
+        yield
+        return
+    os.environ[COLLECTOR] = address
+    try:
+        yield
+    finally:
+        del os.environ[COLLECTOR]
+
+
+def cpu(worker: WorkerProgram) -> float:
+    """Return the CPU seconds that the worker's own process has used: jobs are others."""
+    assert worker.process is not None  # noqa: S101 - it runs
+    fields = Path(f"/proc/{worker.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+async def scraping(port: int) -> None:
+    """Scrape as Prometheus would."""
+    while True:
+        await asyncio.sleep(SCRAPED_EVERY)
+        await scrape(port)
+
+
+async def sealed(client: Client, folder: Path, address: str | None) -> float:
+    """Seal some sectors, seen where there is an address for traces, and return the worker's CPU seconds for each."""
+    folder.mkdir()  # noqa: ASYNC240 - nothing else is to be done meanwhile
+    port = pick_port(None)
+    metrics = METRICS.format(port=port) if address else ""
+    async with plant(client, folder, sectors=SECTORS, threads=THREADS, worker=metrics) as built:
+        _calm(built)
+        with traced(address):
+            async with program(built) as worker:
+                await built.until(lambda: "serves queues" in worker.log.read_text(), "the worker to serve")
+                before = cpu(worker)
+                scrapes = asyncio.create_task(scraping(port)) if address else None
+                await asyncio.gather(*(built.finished(number) for number in range(1, SECTORS + 1)))
+                if scrapes:
+                    scrapes.cancel()
+                return (cpu(worker) - before) / SECTORS
+
+
+def _calm(built: Plant) -> None:
+    """Let the worker ask as seldom as it may, and the manager itself, without the wire that tests tap."""
+    built.patience = 600
+    toml = built.file.read_text().replace('ping_interval = "200ms"', 'ping_interval = "60s"')
+    built.file.write_text(toml.replace(built.proxy.address, built.devnet.address))
+
+
+async def compare(client: Client, folder: Path, address: str) -> None:
+    """Print what being seen costs, from pairs of runs that take turns in who goes first."""
+    ratios, base = [], []
+    for number in range(PAIRS):
+        run = {}
+        for way in (None, address) if number % 2 else (address, None):
+            run[way] = await sealed(client, folder / f"{number}-{'on' if way else 'off'}", way)
+        base.append(run[None])
+        ratios.append(run[address] / run[None] - 1)
+    ratios.sort()
+    # Between the third of eleven from either end lies the median in 93 of 100 such measurements.
+    low, middle, high = (f"{each:+.1%}" for each in (ratios[2], statistics.median(ratios), ratios[-3]))
+    sys.stdout.write(
+        f"metrics and traces on against off, the worker's CPU for a sector, {PAIRS} pairs of {SECTORS} sectors: median "
+        f"{middle}, 93 % interval {low} to {high}; off: median {1000 * statistics.median(base):.0f} ms\n"
+    )
+
+
+async def scrape_many(client: Client, folder: Path) -> None:
+    """Print how long a scrape takes while a thousand sectors are known."""
+    folder.mkdir()  # noqa: ASYNC240 - nothing else is to be done meanwhile
+    port = pick_port(None)
+    metrics = METRICS.format(port=port)
+    async with plant(client, folder, sectors=MANY, landed_after=10_000_000, worker=metrics) as built:
+        _calm(built)
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def one() -> None:
+            async with turn:
+                await parked(client, built)
+
+        async with program(built):
+            await asyncio.gather(*(one() for _ in range(MANY)))
+            await built.until(partial(are_parked, client, built, MANY), "all to be found parked")
+            await built.until(partial(_told, port), "the worker to have counted them")
+            seconds = []
+            for _ in range(SCRAPES):
+                began = time.perf_counter()
+                await scrape(port)
+                seconds.append(time.perf_counter() - began)
+    figures = [1000 * value for value in (statistics.median(seconds), min(seconds), max(seconds))]
+    sys.stdout.write(
+        "a scrape with {} sectors known, {} times, read and parsed: median {:.0f} ms, {:.0f} to {:.0f} ms\n".format(
+            MANY, SCRAPES, *figures
+        )
+    )
+
+
+async def _told(port: int) -> bool:
+    seen = await scrape(port)
+    return sum(seen.by("sealflow_sectors_parked", "level").values()) >= MANY
+
+
+async def main() -> None:
+    """Measure both."""
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="sealflow-bench-") as name:
+        folder = Path(name)
+        async with (
+            DevServer(folder / "temporal", ATTRIBUTE_TYPES, port=None, ui_port=None) as server,
+            collector() as address,
+        ):
+            client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+            await compare(client, folder, address)
+            await scrape_many(client, folder / "many")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    sys.stdout.flush()
+    os._exit(0)  # the SDK's threads crash now and then while the interpreter ends

@@ -1,0 +1,1 @@
+"""A production server with all that belongs to it, as processes on this machine: what docker-compose.yml describes."""

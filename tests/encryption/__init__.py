@@ -1,0 +1,1 @@
+"""Payloads that the Temporal server cannot read."""
