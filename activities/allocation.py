@@ -19,13 +19,15 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 
 from activities.leftovers import LeftOvers
+from activities.tracing import new_trace, request_key
+from sealing import tracing
 from sealing.failures import LeveledFailure, Outage, Wait
 from sealing.flow.registry import LATEST
 from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from sealing.manager.client import Manager
 from sealing.proofs import seal_proof
-from sealing.sector import Allocation, Home, Sector, SectorInput, Settings, ThreadInput
+from sealing.sector import Allocation, Home, Sector, SectorInput, Settings, ThreadInput, task_id
 from sealing.stores import mounts, space
 from sealing.stores.claim import Claim, probe_claim, read_claim, write_claim
 from sealing.stores.mounts import Mounts
@@ -109,9 +111,9 @@ class AllocationActivities:
     async def _ask(self, thread: ThreadInput, plan: Plan) -> Claim:
         idle = plan.seal_interval.total_seconds()
         home = Home(worker=thread.worker, location=thread.location)
-        key = f"{activity.info().workflow_id}/{activity.info().workflow_run_id}"
+        tracing.anew()
         try:
-            sector = await (self._upgradable if plan.flow == SNAPUP.name else self._new)(home, plan, key)
+            sector = await (self._upgradable if plan.flow == SNAPUP.name else self._new)(home, plan, request_key())
         except (LeveledFailure, Outage) as failure:
             raise Wait(f"idle: {failure}", idle) from failure
         if sector is None:
@@ -124,7 +126,7 @@ class AllocationActivities:
             flow=flow.name,
             flow_version=flow.version,
             state=State.Allocated,
-            sector=sector,
+            sector=sector.model_copy(update={"trace": new_trace(task_id(flow.name, sector.id))}),
             settings=plan.settings,
         )
         return Claim(task=task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from typing import TypedDict, TypeVar
 from temporalio import activity
 
 from activities.step import Spent, spent
+from sealing import tracing
 from sealing.background import Check
 from sealing.failures import Wait
 from sealing.flow.registry import LATEST
@@ -96,10 +98,12 @@ class Stages:
                     # Nobody else has what is begun here.
                     async with self._turn(self._ask(task, made), record, None if is_begun else patience) as turn:
                         record.wait_seconds += turn.waited
+                        tracing.note("wait", time.time() - turn.waited, turn.waited, {tracing.STAGE: wanted.stage})
                         if not is_begun:
                             counting.STAGE_WAIT.labels(wanted.stage).observe(turn.waited)
                         result = await _run(replace(made, processor=turn.processor), record)
         record.run_seconds += result.run_seconds
+        _note_run(wanted.stage, result)
         if result.is_first:
             counting.STAGE_RUN.labels(wanted.stage).observe(result.run_seconds)
         return result
@@ -175,6 +179,12 @@ class Stages:
 async def _run(made: Job[T], record: Spent) -> JobResult[T]:
     record.progress = {"stage": made.task.stage}
     return await job.run(made, on_alive=record.progress.update)
+
+
+def _note_run(stage: str, result: JobResult[T]) -> None:
+    """Note when the job ran, of one that was found also where that was before this attempt."""
+    about = {tracing.STAGE: stage, tracing.JOB: result.how.value, tracing.PROCESSOR: result.processor}
+    tracing.note("run", result.began, result.run_seconds, about)
 
 
 def _tell(record: Spent, waiting: Waiting) -> None:

@@ -14,9 +14,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from activities.tracing import Attempt, attempted
 from sealing.failures import LeveledFailure, LookFirst, Outage, Permanent, Wait, describe
 from sealing.flow.events import Event
 from sealing.sector import Outcome
+from sealing.tracing import Tracing
 
 OUTAGE = "Outage"
 WAIT = "Wait"
@@ -45,49 +47,72 @@ def spent() -> Spent:
 class StepInterceptor(Interceptor):
     """Wraps every activity of a worker."""
 
+    def __init__(self, tracing: Tracing | None = None) -> None:
+        """Take where the spans of the activities go, if anywhere."""
+        self._tracing = tracing
+
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         """Put ours in front."""
-        return _StepInbound(next)
+        return _StepInbound(next, self._tracing)
 
 
 class _StepInbound(ActivityInboundInterceptor):
+    def __init__(self, following: ActivityInboundInterceptor, tracing: Tracing | None) -> None:
+        super().__init__(following)
+        self._tracing = tracing
+
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - the SDK's signature
         record = Spent()
         token = _spent.set(record)
-        beats = asyncio.create_task(_beat(record))
-        try:
-            with translated():
-                result = await self.next.execute_activity(input)
-        finally:
-            beats.cancel()
-            _spent.reset(token)
+        with attempted(input.args[0] if input.args else None, self._tracing) as attempt:
+            beats = asyncio.create_task(_beat(record, attempt))
+            try:
+                with translated(attempt.span):
+                    result = attempt.result = await self.next.execute_activity(input)
+            finally:
+                beats.cancel()
+                _last_beat(record, attempt)
+                _spent.reset(token)
         if isinstance(result, Event):
             return Outcome(event=result, wait_seconds=record.wait_seconds, run_seconds=record.run_seconds)
         return result
 
 
-async def _beat(record: Spent) -> None:
+def _beats() -> float | None:
+    """Return the seconds between two heartbeats of the running activity; None: it has none."""
     info = activity.info()
     if info.is_local or info.heartbeat_timeout is None:
-        return
-    pause = min(info.heartbeat_timeout.total_seconds() / BEATS_PER_TIMEOUT, BEAT_AT_MOST)
-    while True:
-        activity.heartbeat(record.progress)
+        return None
+    return min(info.heartbeat_timeout.total_seconds() / BEATS_PER_TIMEOUT, BEAT_AT_MOST)
+
+
+async def _beat(record: Spent, attempt: Attempt) -> None:
+    pause = _beats()
+    while pause is not None:
+        activity.heartbeat(record.progress, *attempt.life())
         await asyncio.sleep(pause)
 
 
+def _last_beat(record: Spent, attempt: Attempt) -> None:
+    """Let the next attempt know that this one has come to its end, if that is looked at."""
+    if (life := attempt.life(ended=True)) and _beats() is not None:
+        activity.heartbeat(record.progress, *life)
+
+
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(span: str = "") -> Iterator[None]:
     """Translate what a step raises. An exception that nobody foresaw is Permanent: never an endless retry.
 
-    The text has the chain of causes already; as causes they would weigh on the history, one stack trace each.
+    The text has the chain of causes already; as causes they would weigh on the history, one stack trace each. ``span``
+    goes with a failure, so that whoever tries again can link to it.
     """
+    details = [span] if span else []
     try:
         yield
     except ApplicationError:
         raise
     except LeveledFailure as failure:
-        raise ApplicationError(describe(failure), type=failure.level.value, non_retryable=True) from None
+        raise ApplicationError(describe(failure), *details, type=failure.level.value, non_retryable=True) from None
     except LookFirst as look:
         raise ApplicationError(str(look), type=LookFirst.__name__, non_retryable=True) from None
     except Outage as outage:
@@ -100,4 +125,4 @@ def translated() -> Iterator[None]:
             category=ApplicationErrorCategory.BENIGN,
         ) from None
     except Exception as error:
-        raise ApplicationError(describe(error), type=Permanent.level.value, non_retryable=True) from error
+        raise ApplicationError(describe(error), *details, type=Permanent.level.value, non_retryable=True) from error

@@ -12,6 +12,7 @@ from temporalio import activity
 from activities.parcels import NO_EXCHANGE, Parcels
 from activities.stages import Stages
 from activities.step import spent
+from sealing import tracing
 from sealing.background import Check, in_thread
 from sealing.failures import Permanent
 from sealing.flow.events import Persist, SubmitPersistance
@@ -128,7 +129,8 @@ class StorageActivities:
         transfer = await asyncio.to_thread(_transfer, sector, self.stores[name])
         self._under_way.append(transfer)
         try:
-            await attached.store_sector(sector.files, transfer, on_alive=spent().progress.update)
+            with tracing.noted("store", {tracing.STORE: name}):
+                await attached.store_sector(sector.files, transfer, on_alive=spent().progress.update)
         finally:
             self._under_way.remove(transfer)
             counting.STORED.labels(name).inc(transfer.brought)

@@ -88,6 +88,8 @@ class Failure(Frozen):
 
     level: Level
     text: str
+    span: str = ""
+    """The span of the attempt that failed, where there are traces."""
 
 
 def describe(error: BaseException) -> str:

@@ -45,6 +45,8 @@ class Sector(Frozen):
     proof_type: int
     round: int = 0
     """Ways back taken so far: part of every job's fingerprint, so that going back computes anew."""
+    trace: str = ""
+    """The id of the task's trace, 32 hex digits; none for a task that began before there were traces."""
     deals: tuple[Deal, ...] | None = None
     upgrade: Upgrade | None = None
     pieces: tuple[Piece, ...] | None = None
@@ -138,6 +140,8 @@ class Task(Frozen):
     """The replica was found to be the one that the sector speaks of."""
     parcel: Parcel | None = None
     """The step's input, for a machine that has none of the sector's files."""
+    after: str = ""
+    """The span of the failed attempt that this step repeats, where there are traces."""
 
 
 class Outcome(Frozen):
@@ -157,6 +161,7 @@ class Report(Frozen):
     next: State
     event: str
     failure: Failure | None = None
+    trace: str = ""
 
 
 class Verdict(Frozen):
@@ -200,6 +205,12 @@ class SectorInput(Frozen):
     def workflow_id(self) -> str:
         """The workflow's id: the sector's own, so that Temporal keeps a second task of that kind away."""
         return task_id(self.flow, self.sector.id)
+
+
+def sector_of(workflow_id: str) -> SectorId | None:
+    """Return the sector whose task has a workflow id; None for a thread's."""
+    flow, _, sector = workflow_id.partition("-")
+    return None if flow == "thread" else SectorId.named(sector)
 
 
 def task_id(flow: str, sector: SectorId) -> str:

@@ -49,6 +49,7 @@ from workers.pool import HEARTBEAT_THROTTLE, guests_of, parcels_of, pool
 from workers.presence.ping import ping_for_ever
 from workers.presence.service import WorkerService
 from workers.programs import Programs
+from workers.tracing import traced
 from workflows.sealer import Sealer
 from workflows.snapup import SnapUp
 from workflows.thread import SealingThread
@@ -109,19 +110,22 @@ async def serving(config: Config, client: Client, sdk: SdkMetrics | None = None)
         measured(config, client, admission, mounts, sdk),
         streaming(cache_dir() / "processors" / config.worker.name),
     ):
-        await stack.enter_async_context(pool(config, client, stages, programs, guests))
+        around = StepInterceptor(await stack.enter_async_context(traced(config.worker.name)))
+        await stack.enter_async_context(pool(config, client, stages, programs, guests, around=around))
         if config.sector_manager is not None:
-            await stack.enter_async_context(sealing(config, client, stages, programs))
+            await stack.enter_async_context(sealing(config, client, stages, programs, around))
         yield admission
 
 
 @asynccontextmanager
-async def sealing(config: Config, client: Client, stages: Stages, programs: Programs) -> AsyncIterator[None]:
+async def sealing(
+    config: Config, client: Client, stages: Stages, programs: Programs, around: StepInterceptor
+) -> AsyncIterator[None]:
     """Run what the sectors of this machine need, which a machine without a manager does not."""
     async with (
         Manager(config.manager.rpc_client.addr, headers=config.manager.headers()) as manager,
-        fleet_worker(client, config.temporal.task_queue, manager),
-        machine_worker(config, client, manager, stages, programs),
+        fleet_worker(client, config.temporal.task_queue, manager, around),
+        machine_worker(config, client, manager, stages, programs, around=around),
         present(config, client, manager),
     ):
         yield
@@ -152,7 +156,7 @@ def _tell_if_failed(task: asyncio.Task[None]) -> None:
         log.error("signs of life have ended: %r", error)
 
 
-def fleet_worker(client: Client, task_queue: str, manager: Manager) -> Worker:
+def fleet_worker(client: Client, task_queue: str, manager: Manager, around: StepInterceptor) -> Worker:
     """Return the worker for workflows and manager calls, which any machine of the fleet may serve."""
     chain, reporting = ChainActivities(manager), ReportingActivities(manager)
     return Worker(
@@ -174,7 +178,7 @@ def fleet_worker(client: Client, task_queue: str, manager: Manager) -> Worker:
             reporting.await_finalized,
             reporting.report_end,
         ],
-        interceptors=[StepInterceptor()],
+        interceptors=[around],
         workflow_runner=sandbox(),
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
     )
@@ -185,7 +189,9 @@ def sandbox() -> SandboxedWorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
 
 
-def machine_worker(config: Config, client: Client, manager: Manager, stages: Stages, programs: Programs) -> Worker:
+def machine_worker(  # noqa: PLR0913 - what a machine has
+    config: Config, client: Client, manager: Manager, stages: Stages, programs: Programs, *, around: StepInterceptor
+) -> Worker:
     """Return the worker for all that needs this machine's files."""
     parcels = parcels_of(config)
     known = config.stores()
@@ -222,7 +228,7 @@ def machine_worker(config: Config, client: Client, manager: Manager, stages: Sta
             storage.persist,
             storage.clean_up,
         ],
-        interceptors=[StepInterceptor()],
+        interceptors=[around],
         max_concurrent_activities=MACHINE_SLOTS,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
     )

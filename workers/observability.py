@@ -1,4 +1,7 @@
-"""Logging of the programs: text for people, or JSON a line when SEALFLOW_LOG=json. Level by SEALFLOW_LOG_LEVEL."""
+"""Logging of the programs: text for people, or JSON a line when SEALFLOW_LOG=json. Level by SEALFLOW_LOG_LEVEL.
+
+What is logged during an attempt at a sector's step names the sector, the step and the sector's trace.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,38 @@ import logging
 import os
 import sys
 import time
+from typing import Any
+
+from temporalio import activity, workflow
+
+from sealing import tracing
+from sealing.sector import sector_of
+
+NAMES = ("sector", "trace", "step", "workflow")
+"""What a record may be about, in the order in which it is told."""
+
+
+class About(logging.Filter):
+    """Adds to each record what it is about, as far as that is known."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add the names, and ``about``, the end of a text line. Keeps every record."""
+        known = _known(record)
+        for name in NAMES:
+            setattr(record, name, known.get(name, ""))
+        words = [known.get("sector") or known.get("workflow", ""), known.get("step", "")]
+        record.about = f" [{' '.join(filter(None, words))}]" if any(words) else ""
+        return True
+
+
+def _known(record: logging.LogRecord) -> dict[str, str]:
+    """Return what is known from the running attempt, or from what the SDK's loggers add."""
+    if trail := tracing.current():
+        return {"sector": trail.sector, "trace": trail.trace, "step": trail.step}
+    facts: dict[str, Any] = getattr(record, "temporal_workflow", None) or {}
+    if not (workflow_id := str(facts.get("workflow_id", ""))):
+        return {}
+    return {"sector": str(sector_of(workflow_id) or ""), "workflow": workflow_id}
 
 
 class JsonLines(logging.Formatter):
@@ -20,6 +55,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        shown.update({name: value for name in NAMES if (value := getattr(record, name, ""))})
         if record.exc_info:
             shown["error"] = self.formatException(record.exc_info)
         return json.dumps(shown)
@@ -31,7 +67,11 @@ def start_logging(*, quiet: bool = False) -> None:
     if os.environ.get("SEALFLOW_LOG") == "json":
         handler.setFormatter(JsonLines())
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s%(about)s"))
+    handler.addFilter(About())
+    # Else both append a whole dictionary to each message.
+    activity.logger.activity_info_on_message = False
+    workflow.logger.workflow_info_on_message = False
     level = logging.ERROR if quiet else os.environ.get("SEALFLOW_LOG_LEVEL", "INFO").upper()
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # One line a request is noise: failures of calls are raised and shown where they matter.

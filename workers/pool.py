@@ -40,8 +40,8 @@ def guests_of(config: Config) -> Guests:
 
 
 @asynccontextmanager
-async def pool(
-    config: Config, client: Client, stages: Stages, programs: Programs, guests: Guests
+async def pool(  # noqa: PLR0913 - what such a machine has
+    config: Config, client: Client, stages: Stages, programs: Programs, guests: Guests, *, around: StepInterceptor
 ) -> AsyncIterator[None]:
     """Serve the shared queues that this machine has processors for, if any."""
     activities = PoolActivities(
@@ -59,7 +59,7 @@ async def pool(
                 client,
                 task_queue=queue,
                 activities=[shared[stage]],
-                interceptors=[StepInterceptor()],
+                interceptors=[around],
                 # The Web UI shows which machine computes.
                 identity=config.worker.name,
                 max_concurrent_activities=slots,

@@ -177,8 +177,14 @@ def failure_of(error: FailureError) -> Failure | None:
     """Return the failure with its level that an activity ended in, or None for what the infrastructure did."""
     cause = _cause(error)
     if isinstance(cause, ApplicationError) and cause.type is not None and cause.type in Level.__members__:
-        return Failure(level=Level(cause.type), text=bounded(cause.message))
+        return Failure(level=Level(cause.type), text=bounded(cause.message), span=_span(cause))
     return None
+
+
+def _span(failure: ApplicationError) -> str:
+    """Return the span that the failure's attempt left, if it left one."""
+    details = failure.details
+    return details[0] if details and isinstance(details[0], str) else ""
 
 
 def _cause(error: FailureError) -> BaseException | None:

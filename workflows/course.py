@@ -31,6 +31,7 @@ class Course:
         self.state = task.state
         self.is_reset = is_reset
         self.failure: Failure | None = None
+        self.after = ""
         self.halted = False
         self.recovering = False
         self.outage: str | None = None
@@ -72,6 +73,7 @@ class Course:
         self.came = (self.state, event)
         self.state = state
         self.since = now
+        self.after = ""
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -79,6 +81,11 @@ class Course:
         self.halted = self.recovering = False
         self.failure = None
         self.tries = 1
+
+    def fail(self, failure: Failure) -> None:
+        """Note how the state's step has failed. What runs it again knows the attempt, also after a resume."""
+        self.failure = failure
+        self.after = failure.span
 
     def advance(self, outcome: Outcome, now: datetime) -> None:
         """Go where a step's event leads."""
@@ -136,7 +143,7 @@ class Course:
 
     def task(self) -> Task:
         """Return what an activity is given."""
-        return Task(sector=self.sector, settings=self.settings, state=self.state, reset=self.is_reset)
+        return Task(sector=self.sector, settings=self.settings, state=self.state, reset=self.is_reset, after=self.after)
 
     def status(self) -> Status:
         """Return all that an operator sees."""
@@ -173,6 +180,7 @@ class Course:
             next=self.state,
             event=event,
             failure=self.failure,
+            trace=self.sector.trace,
         )
 
     def summary(self) -> Summary:
@@ -204,4 +212,5 @@ class Course:
         self.since = memory.since
         self.tries = memory.tries
         self.halted = memory.halted
-        self.failure = memory.failure if memory.halted else None
+        if memory.halted and memory.failure is not None:
+            self.fail(memory.failure)

@@ -147,7 +147,7 @@ class Machine:
 
     async def _suffer(self, failure: Failure) -> None:
         course = self._course
-        course.failure = failure
+        course.fail(failure)
         measures.failed(course.flow, course.step.activity, failure.level)
         if failure.level is Level.Abort:
             self._end(Command(kind=Kind.abort, reason=failure.text))
@@ -169,7 +169,7 @@ class Machine:
     def _park(self, failure: Failure) -> None:
         if failure.level is Level.Temporary:
             text = f"{failure.text} (tried {self._course.tries} times)"
-            failure = Failure(level=Level.Permanent, text=text)
+            failure = failure.model_copy(update={"level": Level.Permanent, "text": text})
         self._course.failure = failure
         self._course.halted = True
         self._publish()

@@ -21,6 +21,7 @@ from sealing.failures import Abort, Outage, Permanent, SealingFailure, Temporary
 from sealing.jsonrpc.errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 from sealing.manager.address import manager_url
 from sealing.metrics import counting
+from sealing.tracing import called
 
 MAX_BODY = 16 << 20
 """Bytes of an answer that are read unless the caller says otherwise."""
@@ -92,7 +93,7 @@ class Rpc:
         """Return the result of one call, any JSON value. Raises a SealingFailure, as the module's text says."""
         number = next(self._ids)
         body = to_json({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
-        with counting.called(method):
+        with called(method), counting.called(method):
             status, answer = await self._post(method, body, _checked(headers or {}))
             self._check_status(method, status, answer)
             return self._result(method, status, self._parse(method, status, answer), number)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sealing import tracing
 from sealing.background import Check, in_thread
 from sealing.failures import Permanent, SealingFailure, Temporary
 from sealing.pieces.cid import commitment_of
@@ -57,7 +58,8 @@ class PieceSources:
             return str(found.path)
         if not found.is_there:
             wanted = Wanted(need.cid, need.least, need.most, target, "; ".join(found.looked))
-            await self.store.download(wanted, on_progress)
+            with tracing.noted("download", {tracing.PIECE: need.cid}):
+                await self.store.download(wanted, on_progress)
         return self.store.url_of(need.cid)
 
 

@@ -167,6 +167,8 @@ def take(check: Check, job: Job[T], begun: Begun, end: End) -> JobResult[T]:
             run_seconds=max(0.0, files.output.stat().st_mtime - record.started),
             how=begun.how,
             is_first=not record.settled,
+            began=record.started,
+            processor=record.processor,
         )
 
 

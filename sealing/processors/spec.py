@@ -98,7 +98,8 @@ class How(StrEnum):
 class JobResult(Generic[T]):
     """What a job gave: its whole output file, the parsed answer, its run time in seconds, and how it was come by.
 
-    ``is_first`` tells that its output was not given out before.
+    ``is_first`` tells that its output was not given out before. ``began`` is when it was started, in seconds since
+    1970, and ``processor`` the name of what it was started with.
     """
 
     output_ref: FileRef
@@ -106,6 +107,8 @@ class JobResult(Generic[T]):
     run_seconds: float
     how: How
     is_first: bool
+    began: float
+    processor: str
 
     @property
     def attached(self) -> bool:

@@ -10,6 +10,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RawValue
 
+from activities.step import StepInterceptor
 from sealing.cache import find_temporal
 from sealing.flow.state import State
 from sealing.keyring import new_line
@@ -135,7 +136,9 @@ async def test_a_worker_without_the_key_says_so_and_harms_nothing(temporal: Clie
             (found,) = [each.answer for each in await examine(built.file) if each.check == "payloads"]
             assert found.level is Level.WRONG
             assert why in found.text
-        async with fleet_worker(client, built.config.temporal.task_queue, Manager(built.proxy.address)):
+        async with fleet_worker(
+            client, built.config.temporal.task_queue, Manager(built.proxy.address), StepInterceptor()
+        ):
             await built.sector().signal("resume")
             await built.until(lambda: _task_failed(built, why), "a task of the workflow to fail")
         keys.write_text(right)

@@ -17,15 +17,16 @@ SEALFLOW = Path(sys.prefix) / "bin" / "sealflow"
 class WorkerProgram:
     """``sealflow worker -c FILE run``, on a plant. Its log is ``worker.log`` in the plant's folder."""
 
-    def __init__(self, built: Plant) -> None:
-        """Take the plant; nothing runs yet."""
+    def __init__(self, built: Plant, **env: str) -> None:
+        """Take the plant, and variables of the worker's environment; nothing runs yet."""
         self.built = built
+        self.env = env
         self.log = built.folder / "worker.log"
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Start the worker."""
-        env = {**os.environ, "SEALFLOW_SIMULATED": str(self.built.folder / "simulated.json")}
+        env = {**os.environ, "SEALFLOW_SIMULATED": str(self.built.folder / "simulated.json"), **self.env}
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 SEALFLOW, "worker", "-c", str(self.built.file), "run", stdout=log, stderr=log, env=env
@@ -49,9 +50,9 @@ class WorkerProgram:
 
 
 @asynccontextmanager
-async def program(built: Plant) -> AsyncIterator[WorkerProgram]:
-    """Run the plant's worker as a program; it is ended with the block."""
-    worker = WorkerProgram(built)
+async def program(built: Plant, **env: str) -> AsyncIterator[WorkerProgram]:
+    """Run the plant's worker as a program, with more variables of its environment; it is ended with the block."""
+    worker = WorkerProgram(built, **env)
     await worker.start()
     try:
         yield worker

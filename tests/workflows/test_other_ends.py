@@ -11,6 +11,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowFailureError
 
+from activities.step import StepInterceptor
 from sealing.devnet.pool import Kind
 from sealing.failures import Level
 from sealing.flow.state import State
@@ -190,7 +191,7 @@ async def test_an_abort_ends_although_the_machine_is_gone(
             await built.until(lambda: jobs(built) == ["pc1"], "PC1 to run")
         async with (
             Manager(built.config.manager.rpc_client.addr) as manager,
-            fleet_worker(temporal, built.config.temporal.task_queue, manager),
+            fleet_worker(temporal, built.config.temporal.task_queue, manager, StepInterceptor()),
         ):
             await built.sector().signal("abort", argument)
             with pytest.raises(WorkflowFailureError):
