@@ -35,7 +35,7 @@ docs: python ## Write the generated pages of docs/ anew
 dashboards: python ## Write Grafana's dashboards anew from deploy/dashboards
 	@.venv/bin/python -m deploy.dashboards
 
-pictures: tools ## Draw the pictures of the dashboards in docs/ anew, of a fleet that lives for five minutes
+pictures: tools server ## Draw the pictures of the dashboards in docs/ anew, of a fleet that lives for five minutes
 	@SEALFLOW_PICTURES=300 .venv/bin/pytest tests/deploy/test_queries.py
 
 histories: setup ## Record the histories that are replayed in the tests anew: only where a workflow is meant to have changed

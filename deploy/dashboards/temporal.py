@@ -150,7 +150,7 @@ SERVER_OWN = Group(
             levels=Levels(0.5, 2),
         ),
         bars(
-            "Errors",
+            "Errors of the server",
             "By service and type. NotFound and AlreadyStarted are answers; Unavailable and ResourceExhausted are not.",
             "short",
             Query(happened("service_error_with_type", "service_name, error_type"), "{{service_name}} {{error_type}}"),
