@@ -48,7 +48,7 @@ class FolderMetrics(Collector):
             return
         look = self._looks.get(folder)
         if look is None or look.done():
-            look = self._looks[folder] = asyncio.create_task(asyncio.to_thread(_room, folder))
+            look = self._looks[folder] = asyncio.create_task(asyncio.to_thread(room, folder))
         done, _ = await asyncio.wait({look}, timeout=ANSWERS_WITHIN)
         self._rooms[folder] = look.result() if done and not look.exception() else None
 
@@ -64,14 +64,15 @@ class FolderMetrics(Collector):
         for name, folder in folders.items():
             if folder not in self._rooms:
                 continue
-            room = self._rooms[folder]
-            up.add_metric([name], 0 if room is None else 1)
-            if room is not None and room.size:  # some network file systems tell no total, and then no rest
-                free.add_metric([name], room.free)
-                size.add_metric([name], room.size)
+            seen = self._rooms[folder]
+            up.add_metric([name], 0 if seen is None else 1)
+            if seen is not None and seen.size:  # some network file systems tell no total, and then no rest
+                free.add_metric([name], seen.free)
+                size.add_metric([name], seen.size)
         yield from (up, free, size)
 
 
-def _room(folder: Path) -> Room:
+def room(folder: Path) -> Room:
+    """Return the bytes of a folder's disk. Raises OSError, and may hang as long as the disk does."""
     usage = shutil.disk_usage(folder)
     return Room(usage.total, usage.free)

@@ -1,0 +1,164 @@
+"""What is looked at beside the scrapes: folders, the fleet, and the SDK's buffer; also while these are away."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from sealing.config import load
+from sealing.processors.admission import Admission, Limits
+from sealing.stores.mounts import Mounts
+from tests.world.scraped import METRICS, Scrape
+from workers.connection import StartError
+from workers.devserver import pick_port
+from workers.measuring import fleet, folders
+from workers.measuring.endpoint import measured
+from workers.measuring.fleet import FleetMetrics
+from workers.measuring.folders import FolderMetrics
+from workers.measuring.sdk import SdkMetrics
+
+
+def shown(collector: Collector) -> Scrape:
+    """Return what Prometheus would read of it."""
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return Scrape.of(text_string_to_metric_families(generate_latest(registry).decode()))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def beside(work: Any) -> AsyncIterator[None]:
+    """Let something run while the block does."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_room_is_told_of_what_is_there(tmp_path: Path) -> None:
+    """A folder that is there has its disk's room; one that is not is down, and has none."""
+    here, gone = tmp_path / "here", tmp_path / "gone"
+    here.mkdir()
+    looks = FolderMetrics(Mounts.remember([here, gone]), {"here": here, "gone": gone}, {str(here): here})
+    assert not shown(looks).samples, "nothing was looked at yet"
+    async with beside(looks.look_for_ever()):
+        await until(lambda: len(shown(looks).by("sealflow_store_up", "store")) == 2)
+    seen = shown(looks)
+    assert seen.by("sealflow_store_up", "store") == {"here": 1, "gone": 0}
+    assert set(seen.by("sealflow_store_free_bytes", "store")) == {"here"}
+    free, size = (seen.value(f"sealflow_store_{what}_bytes", store="here") for what in ("free", "size"))
+    assert 0 < free < size
+    assert seen.by("sealflow_location_up", "location") == {str(here): 1}
+
+
+async def test_a_folder_that_hangs_holds_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is down, the others are told, and it takes one thread, however long it hangs."""
+    hangs, released, asked = tmp_path / "hangs", threading.Event(), []
+    hangs.mkdir()
+    room = folders.room
+
+    def look(folder: Path) -> folders.Room:
+        if folder == hangs:
+            asked.append(folder)
+            released.wait(30)
+        return room(folder)
+
+    monkeypatch.setattr(folders, "room", look)
+    monkeypatch.setattr(folders, "ANSWERS_WITHIN", 0.02)
+    monkeypatch.setattr(folders, "LOOKED_AT_EVERY", 0.01)
+    looks = FolderMetrics(Mounts.remember([hangs, tmp_path]), {"hangs": hangs, "there": tmp_path}, {})
+    async with beside(looks.look_for_ever()):
+        await until(lambda: shown(looks).by("sealflow_store_up", "store") == {"hangs": 0, "there": 1})
+        await asyncio.sleep(0.2)
+        assert len(asked) == 1
+        released.set()
+        await until(lambda: shown(looks).value("sealflow_store_up", store="hangs") == 1)
+
+
+class Away:
+    """A Temporal that does not answer."""
+
+    async def list_workflows(self, *_: object, **__: object) -> AsyncIterator[object]:
+        """Fail as the SDK does."""
+        raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+        yield
+
+
+async def test_a_count_that_cannot_be_made_is_told_by_its_age(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No number is made up, the time stays, the log says it once."""
+    monkeypatch.setattr(fleet, "SOONEST", 0.01)
+    counts = FleetMetrics(cast("Client", Away()), "sealing")
+    async with beside(counts.count_for_ever()):
+        await until(lambda: bool(caplog.records))
+        await asyncio.sleep(0.1)
+    seen = shown(counts)
+    assert seen.by("sealflow_fleet_counted_timestamp_seconds", "fleet") == {"sealing": 0}
+    assert {name for name, _ in seen.samples} == {"sealflow_fleet_counted_timestamp_seconds"}
+    assert [record.message for record in caplog.records] == [
+        "the fleet's sectors are not counted, Temporal does not answer: away"
+    ]
+
+
+@pytest.fixture(scope="module")
+def sdk() -> SdkMetrics:
+    """Return the metrics of one runtime."""
+    return SdkMetrics()
+
+
+def test_the_sdks_metrics_are_counted(sdk: SdkMetrics) -> None:
+    """Counters add up, gauges stay as they were said, histograms fall into buckets, each by its labels."""
+    meter = sdk.runtime.metric_meter
+    for _ in range(3):
+        meter.create_counter("tries_total").add(2, {"queue": "one"})
+    meter.create_gauge("slots").set(7, {"queue": "one"})
+    meter.create_gauge("slots").set(5, {"queue": "one"})
+    for seconds in (0.005, 0.2, 100_000.0):
+        meter.create_histogram_float("latency", unit="s").record(seconds)
+    seen = shown(sdk)
+    assert seen.value("tries_total", queue="one") == 6
+    assert seen.value("slots", queue="one") == 5
+    buckets = seen.by("latency_seconds_bucket", "le")
+    assert (buckets["0.005"], buckets["0.1"], buckets["0.25"], buckets["86400.0"], buckets["+Inf"]) == (1, 1, 2, 2, 3)
+    assert seen.value("latency_seconds_sum") == pytest.approx(100_000.205)
+
+
+def test_of_ours_the_labels_are_those_of_the_table(sdk: SdkMetrics) -> None:
+    """What the SDK adds to a workflow's metric, its queue and namespace, is not told: it says nothing more."""
+    counter = sdk.runtime.metric_meter.create_counter("sealflow_transitions")
+    counter.add(1, {"flow": "sealer", "event": "PC1", "task_queue": "sealing", "namespace": "default"})
+    counter.add(1, {"flow": "sealer", "event": "PC1", "task_queue": "other"})
+    assert shown(sdk).rows("sealflow_transitions_total", "flow", "event") == {("sealer", "PC1"): 2}
+    assert shown(sdk).value("sealflow_transitions_total", flow="sealer", event="PC1") == 2
+
+
+async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    """The worker does not start, and says which key is wrong."""
+    port, file = pick_port(None), tmp_path / "worker.toml"
+    file.write_text(f"{METRICS.format(port=port)}[[processors.c2]]\n")
+    given = load(file), cast("Client", Away()), Admission(Limits()), Mounts(), None
+    async with measured(*given):
+        with pytest.raises(StartError, match=rf"\[metrics\] http_listen = 127.0.0.1:{port}: .*in use"):
+            async with measured(*given):
+                pass
