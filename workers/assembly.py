@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -49,6 +48,7 @@ from workers.pool import HEARTBEAT_THROTTLE, guests_of, parcels_of, pool
 from workers.presence.ping import ping_for_ever
 from workers.presence.service import WorkerService
 from workers.programs import Programs
+from workers.threads import file_threads
 from workers.tracing import traced
 from workflows.sealer import Sealer
 from workflows.snapup import SnapUp
@@ -62,8 +62,6 @@ state and call nothing that is not deterministic; models made inside would cost 
 
 WORKFLOWS: Sequence[type] = (Sealer, SnapUp, SealingThread)
 
-FILE_THREADS = 64
-
 MACHINE_SLOTS = 500
 """Activities of this machine at once: plenty, for admission decides who runs."""
 
@@ -73,13 +71,11 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
 
     ``patience`` is how many seconds Temporal may be away at the start. Raises StartError.
     """
-    # Copies, digests and locks wait in threads, and one store that hangs must not hold all others.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files"))
     sdk = SdkMetrics() if config.metrics.enable else None
     client = await connect(config.temporal, patience, sdk.runtime if sdk else None)
     await ensure_attributes(client)
     await ensure_legible(client, config.temporal.task_queue)
-    async with serving(config, client, sdk):
+    async with file_threads(), serving(config, client, sdk):
         await start_threads(config, client)
         log.info("worker %s serves queues %s", config.worker.name, ", ".join(queues_of(config)))
         await stop.wait()

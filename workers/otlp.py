@@ -6,6 +6,7 @@ whole process shares.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
+from urllib.parse import urlsplit, urlunsplit
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -44,27 +46,30 @@ class Sender:
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         own_limit = any(os.environ.get(name) for name in TIMEOUTS)
         exporter = OTLPSpanExporter(endpoint=url, timeout=None if own_limit else SENT_WITHIN)
-        self._processor = BatchSpanProcessor(_Warning(exporter, url))
+        self._processor = BatchSpanProcessor(_Warning(exporter, shown(url)))
+        log.info("traces are sent to %s", shown(url))
         self._worker = worker
         self._resource = _resource(worker)
         self._scope = InstrumentationScope("sealflow", version("sealflow"))
 
     def emit(self, span: Span) -> None:
-        """Take a span, to be sent with the next batch."""
-        self._processor.on_end(
-            ReadableSpan(
-                name=span.name,
-                context=_context(span.trace, span.id),
-                parent=_context(span.trace, span.parent) if span.parent else None,
-                resource=self._resource,
-                attributes={WORKER: self._worker, **span.attributes},
-                links=[Link(_context(span.trace, other)) for other in span.links],
-                kind=SpanKind.CLIENT if span.is_call else SpanKind.INTERNAL,
-                status=Status(StatusCode.UNSET) if span.error is None else Status(StatusCode.ERROR, span.error),
-                start_time=_nanoseconds(span.began),
-                end_time=_nanoseconds(span.ended),
-                instrumentation_scope=self._scope,
-            )
+        """Take a span, to be sent with the next batch. One that is none is dropped: it is not worth a step."""
+        with contextlib.suppress(ValueError, OverflowError):
+            self._processor.on_end(self._readable(span))
+
+    def _readable(self, span: Span) -> ReadableSpan:
+        return ReadableSpan(
+            name=span.name,
+            context=_context(span.trace, span.id),
+            parent=_context(span.trace, span.parent) if span.parent else None,
+            resource=self._resource,
+            attributes={WORKER: self._worker, **span.attributes},
+            links=[Link(_context(span.trace, other)) for other in span.links],
+            kind=SpanKind.CLIENT if span.is_call else SpanKind.INTERNAL,
+            status=Status(StatusCode.UNSET) if span.error is None else Status(StatusCode.ERROR, span.error),
+            start_time=_nanoseconds(span.began),
+            end_time=_nanoseconds(span.ended),
+            instrumentation_scope=self._scope,
         )
 
     def close(self) -> None:
@@ -111,6 +116,12 @@ class _Warning(SpanExporter):
         if self._warned_at is None or now - self._warned_at >= WARNED_EVERY:
             self._warned_at = now
             log.warning("traces do not reach %s: is a collector there? %d spans are lost so far", self._url, self._lost)
+
+
+def shown(url: str) -> str:
+    """Return an address as logs may show it: without a user, a password and a query, which may be secret."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _resource(worker: str) -> Resource:

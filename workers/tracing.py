@@ -34,7 +34,6 @@ async def traced(worker: str) -> AsyncIterator[Tracing | None]:
     if sender is None:
         yield None
         return
-    log.info("traces are sent to %s", url)
     try:
         yield Tracing(worker, sender.emit)
     finally:

@@ -27,8 +27,8 @@ LABELS: Mapping[str, str] = {
     FLEET: "the fleet's task queue",
     METHOD: "a method of the manager, such as `Venus.AssignTicket`",
     KIND: "how a call failed: `Outage` (no answer), `Temporary`, `Permanent`, `Abort`",
-    HOW: "`started`, `restarted` after it had died, `attached` to where it ran, `adopted` from an earlier worker's "
-    "life, `taken` where it was found done",
+    HOW: "`started`, `restarted` after it had died or failed, `attached` to where it ran, `adopted` from an earlier "
+    "worker's life, `taken` where it was found done",
     WORKER: "the worker's name",
     "version": "of sealflow",
     "python": "of Python",
@@ -126,20 +126,25 @@ STATE_SECONDS = Definition(
     "sealflow_state_seconds",
     Kind.histogram,
     "How long a sector was in a state that it has left, waits of every kind included.",
-    (FLOW, STATE),
+    (FLEET, FLOW, STATE),
     LONG,
 )
-TRANSITIONS = Definition("sealflow_transitions", Kind.counter, "Sectors that went on, by what led on.", (FLOW, EVENT))
+TRANSITIONS = Definition(
+    "sealflow_transitions", Kind.counter, "Sectors that went on, by what led on.", (FLEET, FLOW, EVENT)
+)
 CHAIN_WAIT = Definition(
     "sealflow_chain_wait_seconds",
     Kind.histogram,
     "How long a sector waited for the chain: for a message to land, or for the seed.",
-    (STEP,),
+    (FLEET, STEP),
     LONG,
 )
-FAILURES = Definition("sealflow_failures", Kind.counter, "Steps that failed.", (FLOW, STEP, LEVEL))
+FAILURES = Definition("sealflow_failures", Kind.counter, "Steps that failed.", (FLEET, FLOW, STEP, LEVEL))
 RETRIES = Definition(
-    "sealflow_retries", Kind.counter, "Failed steps that were run again after `recover_interval`.", (FLOW, STEP)
+    "sealflow_retries",
+    Kind.counter,
+    "Failed steps that were run again after `recover_interval`.",
+    (FLEET, FLOW, STEP),
 )
 
 # How it stands on this machine, looked at when Prometheus asks, or some seconds before.
@@ -169,8 +174,10 @@ LOCK_TOTAL = Definition(
 )
 LOCK_WAITING = Definition("sealflow_lock_waiting", Kind.gauge, "Jobs that wait for a lock.", (LOCK,))
 STORE_UP = Definition("sealflow_store_up", Kind.gauge, "1 where a permanent store is there and answers.", (STORE,))
-STORE_FREE = Definition("sealflow_store_free_bytes", Kind.gauge, "Room that is left in a store.", (STORE,))
-STORE_SIZE = Definition("sealflow_store_size_bytes", Kind.gauge, "How large a store's disk is.", (STORE,))
+STORE_FREE = Definition(
+    "sealflow_store_free_bytes", Kind.gauge, "Room that is left in a store that takes new files.", (STORE,)
+)
+STORE_SIZE = Definition("sealflow_store_size_bytes", Kind.gauge, "How large the disk of such a store is.", (STORE,))
 LOCATION_UP = Definition(
     "sealflow_location_up", Kind.gauge, "1 where a thread's folder is there, with its disk, and answers.", (LOCATION,)
 )
@@ -198,7 +205,7 @@ TICKETS = Definition(
 COUNTED = Definition(
     "sealflow_fleet_counted_timestamp_seconds",
     Kind.gauge,
-    "When the fleet's sectors were last counted, in seconds since 1970; 0: not yet.",
+    "When the fleet's sectors were last counted, in seconds since 1970; 0: not yet. After 5 min they are told no more.",
     (FLEET,),
 )
 

@@ -49,8 +49,9 @@ def begin(check: Check, job: Job[T]) -> Begun:
         record = files.record()
         same = record is not None and record.fingerprint == mark
         _make_way(files, keep=same)
-        again = same and record is not None and record.boot == boot and not files.output.exists()
-        return _start(job, mark, Start(again, check), How.restarted if same else How.started)
+        died = same and record is not None and record.boot == boot  # and not with the machine
+        again = died and not files.output.exists()
+        return _start(job, mark, Start(again, check), How.restarted if died else How.started)
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ SDK = {
     "temporal_worker_task_slots_available",
     "temporal_workflow_task_execution_failed_total",
     "temporal_workflow_task_execution_latency_seconds_bucket",
+    "temporal_workflow_task_execution_latency_seconds_count",
     "temporal_workflow_task_replay_latency_seconds_bucket",
     "temporal_workflow_task_schedule_to_start_latency_seconds_bucket",
 }

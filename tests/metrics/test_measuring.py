@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from sealing.config import load
 from sealing.processors.admission import Admission, Limits
 from sealing.stores.mounts import Mounts
 from tests.world.scraped import METRICS, Scrape
+from workers import threads
 from workers.connection import StartError
 from workers.devserver import pick_port
 from workers.measuring import fleet, folders
@@ -56,15 +59,16 @@ async def beside(work: Any) -> AsyncIterator[None]:
 
 
 async def test_room_is_told_of_what_is_there(tmp_path: Path) -> None:
-    """A folder that is there has its disk's room; one that is not is down, and has none."""
+    """A folder that is there has its disk's room; one that is not has none, nor has a store that is only read."""
     here, gone = tmp_path / "here", tmp_path / "gone"
     here.mkdir()
-    looks = FolderMetrics(Mounts.remember([here, gone]), {"here": here, "gone": gone}, {str(here): here})
+    stores = {"here": here, "gone": gone, "readonly": here}
+    looks = FolderMetrics(Mounts.remember([here, gone]), stores, {str(here): here}, {"readonly"})
     assert not shown(looks).samples, "nothing was looked at yet"
     async with beside(looks.look_for_ever()):
-        await until(lambda: len(shown(looks).by("sealflow_store_up", "store")) == 2)
+        await until(lambda: len(shown(looks).by("sealflow_store_up", "store")) == 3)
     seen = shown(looks)
-    assert seen.by("sealflow_store_up", "store") == {"here": 1, "gone": 0}
+    assert seen.by("sealflow_store_up", "store") == {"here": 1, "gone": 0, "readonly": 1}
     assert set(seen.by("sealflow_store_free_bytes", "store")) == {"here"}
     free, size = (seen.value(f"sealflow_store_{what}_bytes", store="here") for what in ("free", "size"))
     assert 0 < free < size
@@ -121,6 +125,29 @@ async def test_a_count_that_cannot_be_made_is_told_by_its_age(
     ]
 
 
+def test_an_old_count_is_not_told() -> None:
+    """Of what several workers tell the largest counts: one that is cut off must not go on telling of what was."""
+    counts = FleetMetrics(cast("Client", Away()), "sealing")
+    counts._count = fleet.Count(time.time() - fleet.OLD + 60, Counter({("sealer", "PC1Done"): 3}))
+    assert shown(counts).value("sealflow_sectors", fleet="sealing", flow="sealer", state="PC1Done") == 3
+    counts._count.at -= 61
+    seen = shown(counts)
+    assert {name for name, _ in seen.samples} == {"sealflow_fleet_counted_timestamp_seconds"}
+    assert seen.value("sealflow_fleet_counted_timestamp_seconds", fleet="sealing") == counts._count.at
+
+
+async def test_a_thread_that_hangs_holds_no_workers_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for, for a while, and left behind."""
+    monkeypatch.setattr(threads, "ENDED_WITHIN", 0.05)
+    released = threading.Event()
+    async with threads.file_threads():
+        hangs = asyncio.create_task(asyncio.to_thread(released.wait, 30))
+        await asyncio.sleep(0)
+    assert not hangs.done()
+    released.set()
+    assert await hangs
+
+
 @pytest.fixture(scope="module")
 def sdk() -> SdkMetrics:
     """Return the metrics of one runtime."""
@@ -145,12 +172,13 @@ def test_the_sdks_metrics_are_counted(sdk: SdkMetrics) -> None:
 
 
 def test_of_ours_the_labels_are_those_of_the_table(sdk: SdkMetrics) -> None:
-    """What the SDK adds to a workflow's metric, its queue and namespace, is not told: it says nothing more."""
+    """Of what the SDK adds to a workflow's metric its queue is the fleet; the namespace says nothing more."""
     counter = sdk.runtime.metric_meter.create_counter("sealflow_transitions")
     counter.add(1, {"flow": "sealer", "event": "PC1", "task_queue": "sealing", "namespace": "default"})
     counter.add(1, {"flow": "sealer", "event": "PC1", "task_queue": "other"})
-    assert shown(sdk).rows("sealflow_transitions_total", "flow", "event") == {("sealer", "PC1"): 2}
-    assert shown(sdk).value("sealflow_transitions_total", flow="sealer", event="PC1") == 2
+    rows = shown(sdk).rows("sealflow_transitions_total", "fleet", "flow", "event")
+    assert rows == {("sealing", "sealer", "PC1"): 1, ("other", "sealer", "PC1"): 1}
+    assert shown(sdk).value("sealflow_transitions_total", fleet="other", flow="sealer", event="PC1") == 1
 
 
 async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ PROCESSORS = """\
 [processors.limitation.concurrent]
 pc1 = 1
 [processors.limitation.staggered]
-pc2 = "3s"
+pc2 = "12s"
 [processors.ext_locks]
 gpu = 1
 [[processors.c2]]

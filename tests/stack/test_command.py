@@ -32,7 +32,7 @@ from tests.workers.test_demo import processes_of
 from workers.embedded import read_config
 from workers.watch import SectorView, look
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 SLOW_PC1 = '{"pc1": {"seconds": 5}}'
 
 

@@ -54,11 +54,12 @@ async def measured(
     if not config.metrics.enable:
         yield
         return
-    fleet = FleetMetrics(client, config.temporal.task_queue)
+    fleet, stores = FleetMetrics(client, config.temporal.task_queue), config.stores()
     folders = FolderMetrics(
         mounts,
-        {store.name: store.location for store in config.stores()},
+        {store.name: store.location for store in stores},
         {str(thread.location): thread.location for thread in config.sealing_thread},
+        {store.name for store in stores if store.readonly},
     )
     collectors: list[Collector] = [counting.REGISTRY, BuildInfo(config.worker.name), fleet, folders]
     collectors.append(AdmissionMetrics(lambda: admission.board))
@@ -67,7 +68,7 @@ async def measured(
         _beside(stack, folders.look_for_ever())
         if sdk is not None:
             collectors.append(sdk)
-            _beside(stack, sdk.empty_for_ever())
+            stack.enter_context(sdk.emptied())
         await stack.enter_async_context(_served(config.metrics.http_listen, collectors))
         yield
 

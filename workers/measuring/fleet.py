@@ -31,6 +31,8 @@ SOONEST, LATEST_AFTER = 5.0, 60.0
 """Seconds until the sectors are counted again."""
 TIMES = 20
 """How many times as long as counting took it rests, between the two."""
+OLD = 300.0
+"""Seconds after which a count is told no more: of several workers' the largest counts, and one may be cut off."""
 PAGE = 1000
 """As many as the server gives at once."""
 FLOWS = {flow.workflow: flow for flow in LATEST.values()}
@@ -71,7 +73,7 @@ class FleetMetrics(Collector):
         self._count = Count()
 
     async def count_for_ever(self) -> None:
-        """Count again and again. While Temporal is away the last count stays, and its time tells."""
+        """Count again and again. While Temporal is away the last count stays for a while, and its time tells."""
         is_known = True
         while True:
             began = time.monotonic()
@@ -84,6 +86,10 @@ class FleetMetrics(Collector):
                 is_known = False
             await asyncio.sleep(min(LATEST_AFTER, max(SOONEST, TIMES * (time.monotonic() - began))))
 
+    @property
+    def _is_good(self) -> bool:
+        return time.time() - self._count.at < OLD
+
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
         counted, fleet = self._count, self._fleet
@@ -91,7 +97,7 @@ class FleetMetrics(Collector):
         at.add_metric([fleet], counted.at)
         yield at
         sectors, parked = gauge(definitions.SECTORS), gauge(definitions.PARKED)
-        if counted.at:
+        if self._is_good:
             for (flow, state), number in {**_every_state(), **counted.states}.items():
                 sectors.add_metric([fleet, flow, state], number)
             for (flow, level), number in {**_every_level(), **counted.parked}.items():
@@ -101,7 +107,7 @@ class FleetMetrics(Collector):
     def _tickets(self, counted: Count) -> Metric:
         metric, now = definitions.TICKETS, time.time()
         tickets = GaugeHistogramMetricFamily(metric.name, metric.text, labels=metric.labels)
-        if counted.at:
+        if self._is_good:
             left = sorted(max(0.0, ends - now) for ends in counted.tickets)
             limits = (*metric.buckets, float("inf"))
             buckets = [(bucket(limit), bisect_right(left, limit)) for limit in limits]

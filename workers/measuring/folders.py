@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,10 +28,15 @@ class Room(NamedTuple):
 class FolderMetrics(Collector):
     """What was last seen of each folder."""
 
-    def __init__(self, mounts: Mounts, stores: Mapping[str, Path], locations: Mapping[str, Path]) -> None:
-        """Take what knows the folders with their disks, the stores by name, and the threads' folders."""
+    def __init__(
+        self, mounts: Mounts, stores: Mapping[str, Path], locations: Mapping[str, Path], full: Container[str] = ()
+    ) -> None:
+        """Take what knows the folders with their disks, the stores by name, and the threads' folders.
+
+        ``full`` are the stores that take no new files: of them only whether they are there is told.
+        """
         self._mounts = mounts
-        self._stores, self._locations = stores, locations
+        self._stores, self._locations, self._full = stores, locations, full
         self._rooms: dict[Path, Room | None] = {}
         self._looks: dict[Path, asyncio.Task[Room]] = {}
 
@@ -66,7 +71,8 @@ class FolderMetrics(Collector):
                 continue
             seen = self._rooms[folder]
             up.add_metric([name], 0 if seen is None else 1)
-            if seen is not None and seen.size:  # some network file systems tell no total, and then no rest
+            # Some network file systems tell no total, and then no rest.
+            if seen is not None and seen.size and name not in self._full:
                 free.add_metric([name], seen.free)
                 size.add_metric([name], seen.size)
         yield from (up, free, size)

@@ -5,15 +5,17 @@ Not by the exporter of its own, which needs a port of its own: a machine is one 
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
+from temporalio.common import MetricAttributes
 from temporalio.runtime import (
     BUFFERED_METRIC_KIND_COUNTER,
     BUFFERED_METRIC_KIND_GAUGE,
@@ -25,8 +27,10 @@ from temporalio.runtime import (
     TelemetryConfig,
 )
 
-from sealing.metrics.definitions import GROUPS, HOUR, MINUTE, QUICK, Definition
+from sealing.metrics.definitions import FLEET, GROUPS, HOUR, MINUTE, QUICK, Definition
 from sealing.metrics.standing import bucket
+
+log = logging.getLogger(__name__)
 
 BUFFERED = 50_000
 """Updates that the buffer takes: some minutes of a busy worker, and it is emptied every second."""
@@ -34,6 +38,8 @@ EMPTIED_EVERY = 1.0
 SDK_BUCKETS = (*QUICK, MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR)
 """Seconds from a call to an activity that computes PC1."""
 OURS: Mapping[str, Definition] = {each.name: each for each in GROUPS["Counted by the sectors' workflows"]}
+QUEUE = "task_queue"
+"""How the SDK labels what a workflow counts with the queue that the workflow is served from."""
 UNITS = {"s": "_seconds", "ms": "_milliseconds"}
 
 Labels = tuple[tuple[str, str], ...]
@@ -80,7 +86,7 @@ class _Family:
     def take(self, update: BufferedMetricUpdate) -> None:
         """Count an update."""
         given = update.attributes
-        labels = tuple(sorted((name, str(given[name])) for name in given if self.kept is None or name in self.kept))
+        labels = tuple(sorted(_labels(given) if self.kept is None else _ours(given, self.kept)))
         if self.kind == "counter":
             self.values[labels] = self.values.get(labels, 0) + update.value
         elif self.kind == "gauge":
@@ -99,6 +105,16 @@ class _Family:
         return metric
 
 
+def _labels(given: MetricAttributes) -> Iterator[tuple[str, str]]:
+    return ((name, str(value)) for name, value in given.items())
+
+
+def _ours(given: MetricAttributes, kept: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Return the labels that the table names; the queue of a workflow is its fleet's."""
+    named = {QUEUE: FLEET}
+    return ((named.get(name, name), value) for name, value in _labels(given) if named.get(name, name) in kept)
+
+
 class SdkMetrics(Collector):
     """What has come out of the buffer so far. Safe to be asked from any thread."""
 
@@ -107,6 +123,7 @@ class SdkMetrics(Collector):
         self._buffer = MetricBuffer(BUFFERED, MetricBufferDurationFormat.SECONDS)
         self.runtime = Runtime(telemetry=TelemetryConfig(metrics=self._buffer, attach_service_name=False))
         self._lock = threading.Lock()
+        self._ran_over = False
         self._families = {
             name: _Family(name, ours.kind.value, ours.text, ours.labels, ours.buckets) for name, ours in OURS.items()
         }
@@ -121,14 +138,37 @@ class SdkMetrics(Collector):
     def empty(self) -> None:
         """Take what is in the buffer."""
         with self._lock:
-            for update in self._buffer.retrieve_updates():
+            for update in self._updates():
                 self._family(update.metric).take(update)
 
-    async def empty_for_ever(self) -> None:
-        """Keep the buffer from running over while nobody asks."""
-        while True:
-            self.empty()
-            await asyncio.sleep(EMPTIED_EVERY)
+    def _updates(self) -> Sequence[BufferedMetricUpdate]:
+        """Return what is in the buffer; nothing where it ran over, of which the SDK knows no more than to panic."""
+        try:
+            return self._buffer.retrieve_updates()
+        except BaseException as panic:
+            if type(panic).__name__ != "PanicException":  # a class of the SDK's that is nowhere to be imported from
+                raise
+            if not self._ran_over:
+                log.exception("the SDK's metrics ran over, and some counts are lost")
+            self._ran_over = True
+            return ()
+
+    @contextmanager
+    def emptied(self) -> Iterator[None]:
+        """Keep the buffer from running over while nobody asks, whatever the event loop is at."""
+        ended = threading.Event()
+
+        def empty() -> None:
+            while not ended.wait(EMPTIED_EVERY):
+                self.empty()
+
+        thread = threading.Thread(target=empty, name="metrics of the SDK", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def _family(self, metric: BufferedMetric) -> _Family:
         found = self._families.get(metric.name)
