@@ -161,7 +161,9 @@ class S3Exchange(Exchange):
             import aioboto3  # noqa: PLC0415 - of the extra s3
             from temporalio.contrib.aws.s3driver.aioboto3 import new_aioboto3_client  # noqa: PLC0415 - as above
         except ImportError as error:
-            raise Permanent(f"[temporal] exchange is {self._place}: pip install 'sealflow[s3]' for it") from error
+            raise Permanent(
+                f"[temporal] exchange is {self._place}: install sealflow with its extra s3 for it"
+            ) from error
         with self._failures():
             async with aioboto3.Session().client("s3", endpoint_url=self._endpoint) as client:
                 prefixed = _Prefixed(new_aioboto3_client(client), self._prefix)

@@ -13,7 +13,7 @@ _OVER_HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 """The manager takes the same calls by WebSocket and by HTTP, at one port; we make them by HTTP."""
 
 HTTP_EXAMPLE = 'a URL or a multiaddr with a port, such as "http://127.0.0.1:1789" or "/ip4/127.0.0.1/tcp/1789"'
-HOST_PORT_EXAMPLE = 'a host and a port, such as "127.0.0.1:7233"'
+HOST_PORT_EXAMPLE = 'a host and a port, such as "10.0.0.1:4000"'
 
 RPC_PATH = "/rpc/v0"
 """Where the manager serves its JSON-RPC, below its address."""

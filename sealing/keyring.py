@@ -29,7 +29,7 @@ EVERYBODY = stat.S_IROTH | stat.S_IWOTH
 FILE_VARIABLE = "SEALFLOW_PAYLOAD_KEY_FILE"
 """Names the key file of commands that are given no worker's file."""
 PACKAGE = "cryptography"
-NO_PACKAGE = "payloads are encrypted by a package that is not installed; type: pip install 'sealflow[encryption]'"
+NO_PACKAGE = "payloads are encrypted by a package that is not installed; install sealflow with its extra: encryption"
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 

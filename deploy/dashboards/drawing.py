@@ -86,7 +86,7 @@ def _lines(place: Axes, panel: Shown, series: Sequence[Series]) -> None:
     more = len(series) - ENTRIES
     names = [*names[:-1], f"{names[-1]} (and {more} more)"] if more > 0 else names
     handles = (place.collections if panel.is_stacked else place.lines)[: len(names)]
-    place.legend(handles, names, fontsize=SMALL - 1, loc="upper left", framealpha=0.6)
+    place.legend(handles, names, fontsize=SMALL - 1, loc="best", framealpha=0.6)
 
 
 def _grid(series: Sequence[Series]) -> list[float]:

@@ -50,11 +50,11 @@ NOW = Group(
             levels=Levels(1, 3),
         ),
         number(
-            "Workers that answer",
-            "Workers whose metrics Prometheus could read.",
+            "Workers away",
+            "Workers whose metrics Prometheus could not read.",
             "short",
-            Query('sum(up{job="sealflow"})'),
-            levels=Levels(1, 1, falling=True),
+            Query('count(up{job="sealflow"} == 0) or vector(0)'),
+            levels=Levels(1, 1),
         ),
     ),
 )
@@ -95,8 +95,8 @@ TIME = Group(
             width=HALF,
         ),
         bars(
-            "Share of all sectors' time",
-            "Of all the time that sectors spent in states that they have left, how much each state took.",
+            "Share of a flow's time",
+            "Of the time that a flow's sectors spent in states that they have left; each flow's bars make 100 %.",
             "percentunit",
             Query(
                 "sort_desc(sum by (flow, state) (increase(sealflow_state_seconds_sum[$window]))"
@@ -141,9 +141,10 @@ FAILING = Group(
     (
         lines(
             "Sectors that stand still",
-            "By the level of the failure that parked them; none is an operator's pause.",
+            "By the level of the failure that parked them; without one: paused by an operator.",
             "short",
-            Query(agreed("sealflow_sectors_parked", "flow, level"), "{{flow}} {{level}}"),
+            Query(agreed(STANDING_STILL, "flow, level"), "{{flow}} {{level}}"),
+            Query(agreed('sealflow_sectors_parked{level="none"}', "flow"), "{{flow}} paused"),
             stacked=True,
         ),
         bars(
@@ -174,12 +175,12 @@ CHAIN = Group(
             "Sectors that are computed on a ticket and not pre-committed yet; each line includes those above it.",
             "short",
             _within("0.0", "expired"),
-            _within("900.0", "15 minutes"),
-            _within("3600.0", "1 hour"),
-            _within("10800.0", "3 hours"),
-            _within("21600.0", "6 hours"),
-            _within("43200.0", "12 hours"),
-            _within("86400.0", "1 day"),
+            _within("900.0", "up to 15 minutes"),
+            _within("3600.0", "up to 1 hour"),
+            _within("10800.0", "up to 3 hours"),
+            _within("21600.0", "up to 6 hours"),
+            _within("43200.0", "up to 12 hours"),
+            _within("86400.0", "up to 1 day"),
             _within("+Inf", "any"),
         ),
         lines(

@@ -14,23 +14,25 @@ WORKERS, SERVER = 'job="sealflow"', 'job="temporal"'
 ANSWERED = 'job="temporal", operation!~".*Poll.*|GetTaskQueueUserData|ListNexusEndpoints|GetWorkflowExecutionHistory"'
 """Without calls that are meant to wait until there is something."""
 
+MISFITS = f'temporal_workflow_task_execution_failed_total{{{WORKERS}, failure_reason="NonDeterminismError"}}'
+
 WEDGED = Group(
     "Workflow tasks",
     (
         number(
-            "Failed workflow tasks",
-            "In the last hour, over all workers. A workflow whose task fails does not go on until the code is right; "
-            "temporal workflow describe -w ID shows the failure.",
+            "Tasks that do not fit the code",
+            "Workflow tasks in the last hour, over all workers, whose history the code does not fit. Such a workflow "
+            "does not go on until the code is right; temporal workflow describe -w ID shows the failure.",
             "short",
-            Query("sum" + counted(f"temporal_workflow_task_execution_failed_total{{{WORKERS}}}", over="1h")),
-            levels=Levels(5, 20),
+            Query("sum" + counted(MISFITS, over="1h") + " or vector(0)"),
+            levels=Levels(1, 4),
         ),
         number(
-            "Workers that answer",
-            "Workers whose metrics Prometheus could read.",
+            "Workers away",
+            "Workers whose metrics Prometheus could not read.",
             "short",
-            Query(f"sum(up{{{WORKERS}}})"),
-            levels=Levels(1, 1, falling=True),
+            Query(f"count(up{{{WORKERS}}} == 0) or vector(0)"),
+            levels=Levels(1, 1),
         ),
         bars(
             "Failed workflow tasks by reason",
@@ -43,7 +45,7 @@ WEDGED = Group(
         ),
         lines(
             "Time of a workflow task, 95 %",
-            "What the worker computes to see what comes next. Above a second the server takes it for lost.",
+            "What the worker computes to see what comes next. From 10 seconds on the server gives it to another.",
             "s",
             Query(
                 quantile(MOST, "temporal_workflow_task_execution_latency_seconds", "workflow_type", over=NOW_RATE),

@@ -33,8 +33,10 @@ class PortOption(click.ParamType[tuple[str, int]]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
         """Return the name and the number."""
         name, _, number = value.partition("=")
-        if name not in NAMES or not number.isdecimal() or not 0 < int(number) < 1 << 16:
-            self.fail(f"{value}: it must be NAME=NUMBER, with a name of {', '.join(NAMES)}", param, ctx)
+        # The server keeps the ports of its services in its database, in two bytes with a sign.
+        if name not in NAMES or not number.isdecimal() or not 0 < int(number) < 1 << 15:
+            names = ", ".join(NAMES)
+            self.fail(f"{value}: it must be NAME=NUMBER, with a number below 32768 and a name of {names}", param, ctx)
         return name, int(number)
 
 

@@ -43,8 +43,9 @@ class Temporal(OurTable):
     A line is a key's id and its 32 bytes in base64, as ``sealflow codec key`` prints it; the first encrypts, each
     decrypts; lines that begin with ``#`` are skipped. To change the key add the new one below on all machines, then
     move it to the top on all, and remove the old one when no workflow is kept that has seen it; a worker reads the file
-    when it starts. Search attributes, workflow ids, queues and names of steps stay plain: Temporal searches by them.
-    Needs ``pip install 'sealflow[encryption]'``."""
+    when it starts. Search attributes, workflow ids, queues and names of steps stay plain: Temporal searches by them. So
+    do failures' texts in traces, where these are sent. Needs this project's extra ``encryption``, which ``make
+    setup`` and the image have."""
     shared_c2: bool = False
     """Whether C2 and snap prove of this machine's sectors go to the shared queues, which several machines serve. A
     machine serves a queue whose stage it has processors for, if this is on, or if it has no thread."""

@@ -55,8 +55,8 @@ HOT = """\
 Read before each task of the thread, without a restart. It holds the keys `plan` and `sealing.*` of a
 `[[sealing_thread]]`, which count over those of the worker's file; a file that is gone changes nothing more. While it is
 broken the last one that was good in this worker's life counts, after a restart the worker's own file, and the thread's
-details, its query `status` and `sealflow worker list` say which line is wrong. `sealflow store init --hot` writes an
-example.
+details, its query `status` and `sealflow worker -c worker.toml list` say which line is wrong. `sealflow store init
+--hot` writes an example.
 
 """
 

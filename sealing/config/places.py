@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ from sealing.stores import incumbent
 
 NO_PROGRAM = "is no program that this user can run; correct it"
 NO_FILE = "is no file that this user can read; correct the path"
-KEYS = "payload_key_file"
 NO_THREAD = "add a [[sealing_thread]] with the location of its folder"
 
 
@@ -166,7 +165,7 @@ def _files(raw: dict[str, Any]) -> Iterator[Finding]:
         given = _table(raw, table)
         for name in model.model_fields:
             path = _path(given.get(name)) if name.endswith("_file") else None
-            if path and (wrong := _keys_problem(path) if name == KEYS else _file_problem(path)):
+            if path and (wrong := CHECKS.get(name, _file_problem)(path)):
                 yield Finding((table, name), given[name], wrong)
     program = processors.get("program")
     if isinstance(program, str) and program not in {"", SIMULATED} and not _is_program(program):
@@ -209,6 +208,18 @@ def _keys_problem(path: Path) -> str | None:
     return None
 
 
+def _token_problem(path: Path) -> str | None:
+    """Return what is wrong with a file that holds a token."""
+    try:
+        return None if path.read_text(encoding="utf-8").strip() else "holds no token; write one into it"
+    except (OSError, ValueError):
+        return NO_FILE
+
+
+CHECKS: Mapping[str, Callable[[Path], str | None]] = {"payload_key_file": _keys_problem, "token_file": _token_problem}
+"""What a file must hold, by its key; all others must only be there."""
+
+
 def _is_readable(path: Path) -> bool:
     return os.path.isfile(path) and os.access(path, os.R_OK)  # noqa: PTH113 - this one never raises
 
@@ -233,7 +244,9 @@ def _queue_names(raw: dict[str, Any]) -> Iterator[Finding]:
     fleet = _table(raw, "temporal").get("task_queue", Temporal().task_queue)
     if name == fleet:
         yield Finding(("worker", "name"), name, "is the fleet's queue, temporal.task_queue; give one another name")
-    taken = {fleet: "the fleet's queue", name: "the worker's name"}
+    # What is no text is nobody's name: the models tell.
+    names = ((fleet, "the fleet's queue"), (name, "the worker's name"))
+    taken = {queue: whose for queue, whose in names if isinstance(queue, str)}
     for stage in SHARED_STAGES:
         queue = _table(raw, "temporal").get(f"{stage}_queue")
         if isinstance(queue, str) and (other := taken.setdefault(queue, stage)) != stage:

@@ -69,5 +69,5 @@ def test_host_and_port(address: str, expected: tuple[str, int]) -> None:
 )
 def test_what_is_no_host_and_port(address: str) -> None:
     """A wrong one is refused with one that would be right."""
-    with pytest.raises(ValueError, match=r"127\.0\.0\.1:7233"):
+    with pytest.raises(ValueError, match=r"10\.0\.0\.1:4000"):
         host_port(address)

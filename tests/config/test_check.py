@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sealing.config.fields import STAGES
@@ -160,6 +160,7 @@ def toml(value: object) -> str:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example({"worker": {"name": []}, "temporal": {"task_queue": {}}})
 @given(st.dictionaries(st.sampled_from(WORDS), trees, max_size=6))
 def test_no_values_make_it_crash(tmp_path: Path, contents: dict[str, object]) -> None:
     """Whatever stands under the keys that there are, there is a verdict, the same for people and programs."""

@@ -45,6 +45,13 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         load(written(tmp_path))
 
 
+def test_a_file_without_a_token_is_refused(tmp_path: Path) -> None:
+    """Calls without one look like a manager that refuses everybody."""
+    (tmp_path / "token").write_text("\n")
+    with pytest.raises(ConfigError, match=r"sector_manager\.token_file = .*holds no token; write one into it"):
+        load(written(tmp_path))
+
+
 async def test_the_embedded_manager_reads_the_same_file(tmp_path: Path) -> None:
     """It may then listen beyond this machine, and answers only who bears the token."""
     (tmp_path / "token").write_text(f"{SECRET}\n")

@@ -31,12 +31,14 @@ VALUES = {"window": "1m", "__rate_interval": "10s", "instance": ".*", "sector": 
 EMPTY = {
     "Who waits for what": "nobody waits at this moment",
     "Failed workflow tasks by reason": "every task ended well",
-    "Failed workflow tasks": "every task ended well",
     "Time of a replay, 95 %": "no workflow left the cache",
     "Calls that failed": "the server has not refused anything",
     "Errors of the server": "the same, as the server tells it",
 }
 """Panels that may show nothing, and why."""
+FIRING = {"SealflowSectorsParked", "SealflowStoreAlmostFull", "SealflowLocationAlmostFull"}
+"""Alerts that speak: a sector is parked on purpose, and the disk is as it is."""
+SILENT_WITHIN = 30
 
 
 @pytest.fixture
@@ -65,6 +67,16 @@ async def found(http: httpx.AsyncClient, expression: str) -> int:
     return len(answer["data"]["result"])
 
 
+async def _until_others_are_silent(http: httpx.AsyncClient) -> None:
+    """Wait until only those alerts speak that must, without what they wait for: one late scrape is no worker away."""
+    for _ in range(SILENT_WITHIN):
+        told = {alert["alert"] for alert in alerts() if await found(http, alert["expr"])}
+        if told <= FIRING:
+            return
+        await asyncio.sleep(1)
+    assert told <= FIRING
+
+
 async def test_what_is_asked_is_answered(url: str) -> None:
     """Each panel shows something, or is known to be empty; each alert is a query, and those that must are silent."""
     async with httpx.AsyncClient(base_url=url) as http:
@@ -75,8 +87,7 @@ async def test_what_is_asked_is_answered(url: str) -> None:
             for query in panel.queries
             if not await found(http, query.with_values(VALUES))
         }
-        firing = {alert["alert"] for alert in alerts() if await found(http, alert["expr"])}
-    assert empty <= EMPTY.keys()
-    assert firing <= {"SealflowSectorsParked", "SealflowStoreAlmostFull", "SealflowLocationAlmostFull"}
+        assert empty <= EMPTY.keys()
+        await _until_others_are_silent(http)
     if os.environ.get(TAKE):
         await asyncio.to_thread(pictures, url, PICTURES, float(os.environ[TAKE]) / 60)

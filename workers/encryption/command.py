@@ -79,6 +79,8 @@ def _token(file: Path | None, host: str) -> str | None:
     token = file.read_text().strip() if file else None
     if file and not token:
         raise ValueError(f"{file} holds no token: write one into it")
+    if token is None and is_loopback(host):
+        log.warning("whoever has an account on this machine can read payloads here; --token-file keeps others out")
     if token is None and not is_loopback(host):
         raise ValueError(
             f"{host} can be reached from other machines, and who reaches it reads everything: name a file with a token "

@@ -82,7 +82,9 @@ async def _served(listen: str, collectors: list[Collector]) -> AsyncIterator[Non
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
-        raise StartError(f"[metrics] http_listen = {listen}: {error}") from error
+        raise StartError(
+            f"[metrics] http_listen = {listen}: {error.strerror or error}; end what holds it, or choose another"
+        ) from error
     log.info("metrics at http://%s:%d/metrics", host, server.server_port)
     try:
         yield
