@@ -18,7 +18,8 @@ from workers.devserver import LOOPBACK
 USER = "temporal"
 CONNECTIONS = 200
 """The four services of the server have 20 each to either database."""
-UNSAFE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+UNSAFE = ("fsync=off", "full_page_writes=off")
+"""Not ``synchronous_commit=off``: that loses what was committed in the last moments with the server's own death."""
 STARTS = 40
 START_AGAIN = 0.25
 """Seconds. After a kill the server starts again only when the last of its former processes has seen that."""

@@ -16,6 +16,8 @@ from tests.world.plant import Plant, plant, working
 
 CONTENT = b"what a client wants to have back " * 40
 SLOW = {"seconds": 1.0}
+PATIENCE = 120.0
+"""Seconds: a server whose database was away takes up what was lost with it after its own time limits."""
 
 Meanwhile = Callable[[Plant], Awaitable[None]]
 
@@ -30,6 +32,7 @@ async def seal_and_upgrade(
     """Take a sector through both flows, with something that happens while a stage computes; its data comes back."""
     metrics = f'[metrics]\nenable = true\nhttp_listen = "127.0.0.1:{stack.ports.worker_metrics}"'
     async with plant(client, folder, policy=metrics) as built:
+        built.patience = PATIENCE
         built.simulate(pc1=SLOW)
         async with working(built):
             await under_way(built, "pc1")
