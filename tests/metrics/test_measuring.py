@@ -113,10 +113,13 @@ async def test_a_count_that_cannot_be_made_is_told_by_its_age(
 ) -> None:
     """No number is made up, the time stays, the log says it once."""
     monkeypatch.setattr(fleet, "SOONEST", 0.01)
+    monkeypatch.setattr(fleet, "LOOK_AGAIN", 0.01)
     counts = FleetMetrics(cast("Client", Away()), "sealing")
     async with beside(counts.count_for_ever()):
         await until(lambda: bool(caplog.records))
-        await asyncio.sleep(0.1)
+        for _ in range(5):
+            shown(counts)
+            await asyncio.sleep(0.03)
     seen = shown(counts)
     assert seen.by("sealflow_fleet_counted_timestamp_seconds", "fleet") == {"sealing": 0}
     assert {name for name, _ in seen.samples} == {"sealflow_fleet_counted_timestamp_seconds"}

@@ -160,7 +160,7 @@ async def test_each_metric_is_there_and_right(temporal: Client, tmp_path: Path) 
         upgraded = await built.finished()
 
         fleet, ended = built.config.temporal.task_queue, time.time()
-        await script.once("sealflow_transitions_total", flow="snapup", event="Finish")
+        await script.once("sealflow_transitions_total", fleet=fleet, flow="snapup", event="Finish")
         await built.until(lambda: _counted_after(script, ended), "a count after the end")
         seen = await script.look()
         assert not any(seen.by("sealflow_sectors", "fleet").values())

@@ -46,12 +46,6 @@ def streams(folder: Path, *stages: str, extra: str = "") -> str:
     )
 
 
-def starts(built: Plant, stage: str) -> int:
-    """Return how often a stage was started."""
-    counts = built.folder / "simulated.json.counts"
-    return int(json.loads(counts.read_text()).get(stage, 0)) if counts.exists() else 0
-
-
 def jobs(built: Plant) -> list[str]:
     """Return the stages that run on the plant's machine."""
     roots = sorted((built.folder / "threads").glob("*/data/jobs"))
@@ -72,7 +66,7 @@ async def test_a_sector_by_others(temporal: Client, tmp_path: Path, cache: Path)
                 await built.finished(number)
             assert len(alive(built)) == len(STAGES)
         assert alive(built) == []
-        assert [starts(built, stage) for stage in STAGES] == [2] * len(STAGES)
+        assert [built.starts(stage) for stage in STAGES] == [2] * len(STAGES)
         assert len(noted(tmp_path / "scratch", "starts")) == len(STAGES)
         (folder,) = (cache / "processors").iterdir()
         assert {path.name for path in folder.iterdir() if path.is_dir()} == {f"{stage}-0" for stage in STAGES}
@@ -83,14 +77,14 @@ async def test_a_pause_keeps_the_answer(temporal: Client, tmp_path: Path) -> Non
     async with plant(temporal, tmp_path, processors=streams(tmp_path, "pc1")) as built:
         built.simulate(pc1={"seconds": 1.5})
         async with working(built):
-            await built.until(lambda: starts(built, "pc1"), "PC1 to run")
+            await built.until(lambda: built.starts("pc1"), "PC1 to run")
             await built.sector().signal("pause")
             assert (await built.parked()).state is State.TicketAssigned
             assert jobs(built) == ["pc1"]
             await built.until(lambda: not jobs(built), "PC1 to end")
             await built.sector().signal("resume")
             await built.finished()
-        assert starts(built, "pc1") == 1
+        assert built.starts("pc1") == 1
 
 
 async def test_a_killed_processor_is_a_retry(temporal: Client, tmp_path: Path) -> None:
@@ -98,10 +92,10 @@ async def test_a_killed_processor_is_a_retry(temporal: Client, tmp_path: Path) -
     async with plant(temporal, tmp_path, processors=streams(tmp_path, "pc1")) as built:
         built.simulate(pc1={"seconds": 60, "times": 1})
         async with working(built):
-            await built.until(lambda: starts(built, "pc1"), "PC1 to run")
+            await built.until(lambda: built.starts("pc1"), "PC1 to run")
             os.kill(alive(built)[0], signal.SIGKILL)
             summary = await built.finished()
-        assert starts(built, "pc1") == 2
+        assert built.starts("pc1") == 2
         assert len(noted(tmp_path / "scratch", "starts")) == 2
         assert summary is not None
 
@@ -113,11 +107,11 @@ async def test_what_is_stopped_costs_others_nothing(temporal: Client, tmp_path: 
         built.file.write_text(built.file.read_text().replace("max_retries = 2", "max_retries = 0"))
         built.simulate(pc1={"seconds": 60, "times": 2})
         async with working(built):
-            await built.until(lambda: starts(built, "pc1") == 2, "PC1 of both to run")
+            await built.until(lambda: built.starts("pc1") == 2, "PC1 of both to run")
             await built.sector(1).signal("pause", {"now": True})
             await built.parked(1)
             await built.finished(2)
-            assert starts(built, "pc1") == 3
+            assert built.starts("pc1") == 3
             await built.sector(1).signal("resume")
             await built.finished(1)
 
@@ -127,7 +121,7 @@ async def test_an_abort_ends_the_task(temporal: Client, tmp_path: Path) -> None:
     async with plant(temporal, tmp_path, processors=streams(tmp_path, "pc1")) as built:
         built.simulate(pc1={"seconds": 60})
         async with working(built):
-            await built.until(lambda: starts(built, "pc1"), "PC1 to run")
+            await built.until(lambda: built.starts("pc1"), "PC1 to run")
             await built.sector().signal("abort", {"reason": "enough"})
             await built.until(lambda: "Aborted" in built.reported(), "the manager to be told")
             await built.until(lambda: not alive(built), "the processor to end")

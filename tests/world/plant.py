@@ -6,6 +6,7 @@ Each plant has a miner of its own, so that the sectors of tests that share the T
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import itertools
 import json
 import os
@@ -161,7 +162,11 @@ class Plant:
     def starts(self, stage: str) -> int:
         """Return how often the simulated processor has begun a stage, since it was told what to do."""
         counts = self.folder / "simulated.json.counts"
-        return int(json.loads(counts.read_text() or "{}").get(stage, 0)) if counts.exists() else 0
+        if not counts.exists():
+            return 0
+        with counts.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH)  # who counts empties it first
+            return int(json.loads(file.read() or "{}").get(stage, 0))
 
     def reported(self, number: int = 1) -> list[str]:
         """Return the states that the manager was told of."""

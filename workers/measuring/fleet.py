@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from bisect import bisect_right
 from collections import Counter
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 SOONEST, LATEST_AFTER = 5.0, 60.0
 """Seconds until the sectors are counted again."""
+LOOK_AGAIN = 1.0
 TIMES = 20
 """How many times as long as counting took it rests, between the two."""
 OLD = 300.0
@@ -71,9 +73,13 @@ class FleetMetrics(Collector):
         self._client = client
         self._fleet = task_queue
         self._count = Count()
+        self._asked = threading.Event()
 
     async def count_for_ever(self) -> None:
-        """Count again and again. While Temporal is away the last count stays for a while, and its time tells."""
+        """Count again and again, as often as somebody asks at most.
+
+        While Temporal is away the last count stays for a while, and its time tells.
+        """
         is_known = True
         while True:
             began = time.monotonic()
@@ -85,6 +91,9 @@ class FleetMetrics(Collector):
                     log.warning("the fleet's sectors are not counted, Temporal does not answer: %s", error)
                 is_known = False
             await asyncio.sleep(min(LATEST_AFTER, max(SOONEST, TIMES * (time.monotonic() - began))))
+            while not self._asked.is_set():  # noqa: ASYNC110 - it is set by another thread, and a second is soon enough
+                await asyncio.sleep(LOOK_AGAIN)
+            self._asked.clear()
 
     @property
     def _is_good(self) -> bool:
@@ -92,6 +101,7 @@ class FleetMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
+        self._asked.set()
         counted, fleet = self._count, self._fleet
         at = gauge(definitions.COUNTED)
         at.add_metric([fleet], counted.at)
