@@ -69,9 +69,11 @@ class _StepInbound(ActivityInboundInterceptor):
             try:
                 with translated(attempt.span):
                     result = attempt.result = await self.next.execute_activity(input)
+            except BaseException:
+                _last_beat(record, attempt)  # of one that has ended well there is no next
+                raise
             finally:
                 beats.cancel()
-                _last_beat(record, attempt)
                 _spent.reset(token)
         if isinstance(result, Event):
             return Outcome(event=result, wait_seconds=record.wait_seconds, run_seconds=record.run_seconds)
