@@ -34,6 +34,7 @@ EMPTY = {
     "Time of a replay, 95 %": "no workflow left the cache",
     "Calls that failed": "the server has not refused anything",
     "Errors of the server": "the same, as the server tells it",
+    "Errors of the database": "the database has refused nothing",
 }
 """Panels that may show nothing, and why."""
 FIRING = {"SealflowSectorsParked", "SealflowStoreAlmostFull", "SealflowLocationAlmostFull"}
