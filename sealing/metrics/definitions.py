@@ -209,13 +209,16 @@ COUNTED = Definition(
     (FLEET,),
 )
 
+BY_WORKFLOWS = (STATE_SECONDS, TRANSITIONS, CHAIN_WAIT, FAILURES, RETRIES)
+"""What workflows count, by the SDK's meter."""
+
 GROUPS: Mapping[str, tuple[Definition, ...]] = {
     "What runs": (BUILD_INFO,),
     "Counted on each machine": (
         *(STAGE_RUN, STAGE_WAIT, JOBS, STORED),
         *(RPC_SECONDS, RPC_ERRORS, MANAGER_ANSWERED),
     ),
-    "Counted by the sectors' workflows": (STATE_SECONDS, TRANSITIONS, CHAIN_WAIT, FAILURES, RETRIES),
+    "Counted by the sectors' workflows": BY_WORKFLOWS,
     "How it stands on a machine": (
         *(SLOTS_USED, SLOTS_TOTAL, LONGEST_RUN, WAITING, LONGEST_WAIT),
         *(LOCK_HELD, LOCK_TOTAL, LOCK_WAITING),

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from sealing.devnet.faults.kinds import Down, Lost, Outcome
 from tests.survival.program import program
 from tests.world.plant import Plant, plant
+from tests.world.scraped import METRICS
 from workers.devserver import pick_port
 
 PROCESSORS = """\
@@ -26,7 +27,6 @@ locks = ["gpu"]
 [[processors.c2]]
 locks = ["gpu"]
 """
-METRICS = '[metrics]\nenable = true\nhttp_listen = "127.0.0.1:{port}"'
 SECONDS = {
     **dict.fromkeys(("add_pieces", "tree_d", "c1", "snap_vanilla"), 0.2),
     **dict.fromkeys(("pc2", "snap_encode", "snap_prove"), 1.0),

@@ -50,6 +50,11 @@ class Count:
     parked: Counter[tuple[str, str]] = field(default_factory=Counter)
     tickets: list[float] = field(default_factory=list)
 
+    @property
+    def is_good(self) -> bool:
+        """Whether it is recent enough to be told."""
+        return time.time() - self.at < OLD
+
 
 async def count(client: Client, task_queue: str) -> Count:
     """Count the sectors of the fleet. Raises RPCError."""
@@ -95,10 +100,6 @@ class FleetMetrics(Collector):
                 await asyncio.sleep(LOOK_AGAIN)
             self._asked.clear()
 
-    @property
-    def _is_good(self) -> bool:
-        return time.time() - self._count.at < OLD
-
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
         self._asked.set()
@@ -107,7 +108,7 @@ class FleetMetrics(Collector):
         at.add_metric([fleet], counted.at)
         yield at
         sectors, parked = gauge(definitions.SECTORS), gauge(definitions.PARKED)
-        if self._is_good:
+        if counted.is_good:
             for (flow, state), number in {**_every_state(), **counted.states}.items():
                 sectors.add_metric([fleet, flow, state], number)
             for (flow, level), number in {**_every_level(), **counted.parked}.items():
@@ -117,7 +118,7 @@ class FleetMetrics(Collector):
     def _tickets(self, counted: Count) -> Metric:
         metric, now = definitions.TICKETS, time.time()
         tickets = GaugeHistogramMetricFamily(metric.name, metric.text, labels=metric.labels)
-        if self._is_good:
+        if counted.is_good:
             left = sorted(max(0.0, ends - now) for ends in counted.tickets)
             limits = (*metric.buckets, float("inf"))
             buckets = [(bucket(limit), bisect_right(left, limit)) for limit in limits]

@@ -27,7 +27,7 @@ from temporalio.runtime import (
     TelemetryConfig,
 )
 
-from sealing.metrics.definitions import FLEET, GROUPS, HOUR, MINUTE, QUICK, Definition
+from sealing.metrics.definitions import BY_WORKFLOWS, FLEET, HOUR, MINUTE, QUICK, Definition
 from sealing.metrics.standing import bucket
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ BUFFERED = 50_000
 EMPTIED_EVERY = 1.0
 SDK_BUCKETS = (*QUICK, MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR)
 """Seconds from a call to an activity that computes PC1."""
-OURS: Mapping[str, Definition] = {each.name: each for each in GROUPS["Counted by the sectors' workflows"]}
+OURS: Mapping[str, Definition] = {each.name: each for each in BY_WORKFLOWS}
 QUEUE = "task_queue"
 """How the SDK labels what a workflow counts with the queue that the workflow is served from."""
 UNITS = {"s": "_seconds", "ms": "_milliseconds"}
