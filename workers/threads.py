@@ -21,8 +21,8 @@ async def file_threads() -> AsyncIterator[None]:
     try:
         yield
     finally:
-        # asyncio.run joins the default executor, without limit: it gets another.
-        loop.set_default_executor(ThreadPoolExecutor(1))
+        # asyncio.run joins the default executor, without limit: it gets another, like the one that it began with.
+        loop.set_default_executor(ThreadPoolExecutor())
         ending = threading.Thread(target=threads.shutdown, name="end of files", daemon=True)
         ending.start()
         await asyncio.to_thread(ending.join, ENDED_WITHIN)

@@ -140,7 +140,7 @@ def test_an_old_count_is_not_told() -> None:
 
 
 async def test_a_thread_that_hangs_holds_no_workers_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is waited for, for a while, and left behind."""
+    """It is waited for, for a while, and left behind; what runs after it in this loop has threads as before."""
     monkeypatch.setattr(threads, "ENDED_WITHIN", 0.05)
     released = threading.Event()
     async with threads.file_threads():
@@ -149,6 +149,8 @@ async def test_a_thread_that_hangs_holds_no_workers_end(monkeypatch: pytest.Monk
     assert not hangs.done()
     released.set()
     assert await hangs
+    together = threading.Barrier(3)
+    await asyncio.gather(*(asyncio.to_thread(together.wait, 10) for _ in range(3)))
 
 
 @pytest.fixture(scope="module")
