@@ -14,6 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from activities import beats
 from activities.tracing import Attempt, attempted
 from sealing.failures import LeveledFailure, LookFirst, Outage, Permanent, Wait, describe
 from sealing.flow.events import Event
@@ -22,9 +23,6 @@ from sealing.tracing import Tracing
 
 OUTAGE = "Outage"
 WAIT = "Wait"
-BEAT_AT_MOST = 5.0
-"""Seconds between heartbeats at most: a cancellation is noticed with the next one."""
-BEATS_PER_TIMEOUT = 4
 
 
 @dataclass
@@ -65,7 +63,7 @@ class _StepInbound(ActivityInboundInterceptor):
         record = Spent()
         token = _spent.set(record)
         with attempted(input.args[0] if input.args else None, self._tracing) as attempt:
-            beats = asyncio.create_task(_beat(record, attempt))
+            beating = asyncio.create_task(_beat(record, attempt))
             try:
                 with translated(attempt.span):
                     result = attempt.result = await self.next.execute_activity(input)
@@ -73,31 +71,27 @@ class _StepInbound(ActivityInboundInterceptor):
                 _last_beat(record, attempt)  # of one that has ended well there is no next
                 raise
             finally:
-                beats.cancel()
+                beating.cancel()
                 _spent.reset(token)
         if isinstance(result, Event):
             return Outcome(event=result, wait_seconds=record.wait_seconds, run_seconds=record.run_seconds)
         return result
 
 
-def _beats() -> float | None:
-    """Return the seconds between two heartbeats of the running activity; None: it has none."""
-    info = activity.info()
-    if info.is_local or info.heartbeat_timeout is None:
-        return None
-    return min(info.heartbeat_timeout.total_seconds() / BEATS_PER_TIMEOUT, BEAT_AT_MOST)
-
-
 async def _beat(record: Spent, attempt: Attempt) -> None:
-    pause = _beats()
-    while pause is not None:
+    pause = beats.pause(activity.info())
+    if pause is None:
+        return
+    if not beats.from_start(activity.info()):
+        await asyncio.sleep(pause)
+    while True:
         activity.heartbeat(record.progress, *attempt.life())
         await asyncio.sleep(pause)
 
 
 def _last_beat(record: Spent, attempt: Attempt) -> None:
     """Let the next attempt know that this one has come to its end, if that is looked at."""
-    if (life := attempt.life(ended=True)) and _beats() is not None:
+    if (life := attempt.life(ended=True)) and beats.from_start(activity.info()):
         activity.heartbeat(record.progress, *life)
 
 

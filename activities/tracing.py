@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities import beats
 from sealing import tracing
 from sealing.failures import Level, LookFirst, Outage, Wait, bounded
 from sealing.flow.events import Event
@@ -49,6 +50,8 @@ class Subject:
     trace: str
     state: State
     after: str = ""
+    is_report: bool = False
+    """It is but a call to the manager, whose span says all: there is none of its own."""
 
 
 def request_key() -> str:
@@ -79,7 +82,7 @@ class Attempt:
     @property
     def span(self) -> str:
         """The id of the attempt's span; none where there will be no span."""
-        return self.trail.span
+        return "" if self._is_report else self.trail.span
 
     def life(self, *, ended: bool = False) -> tuple[Life, ...]:
         """Return what a heartbeat says of the attempt, if anything."""
@@ -92,12 +95,18 @@ class Attempt:
         """Tell of the attempt and of all that has happened in it."""
         if isinstance(self.result, Allocation):
             self._tell_beginning(self.result.task)
+        elif self._is_report:
+            self._tell(*self.trail.parts or ())
         elif self._subject is not None:
-            self._tell(self._made(self._subject, outcome, error), self.trail.parts)
+            self._tell(self._made(self._subject, outcome, error), *self.trail.parts or ())
 
-    def _tell(self, span: Span, parts: Sequence[Span] | None) -> None:
+    @property
+    def _is_report(self) -> bool:
+        return self._subject is not None and self._subject.is_report
+
+    def _tell(self, *spans: Span) -> None:
         if self._to is not None:
-            for each in (span, *(parts or ())):
+            for each in spans:
                 self._to.emit(each)
 
     def _tell_beginning(self, task: SectorInput) -> None:
@@ -119,7 +128,7 @@ class Attempt:
             replace(part, trace=trace, parent=root, attributes={**part.attributes, **about})
             for part in self.trail.parts or ()
         ]
-        self._tell(Span(task.flow, trace, root, "", self.trail.began, time.time(), {**about, **said}), parts)
+        self._tell(Span(task.flow, trace, root, "", self.trail.began, time.time(), {**about, **said}), *parts)
 
     def _made(self, subject: Subject, outcome: Attributes, error: str | None = None) -> Span:
         info, trail = self._info, self.trail
@@ -134,20 +143,20 @@ class Attempt:
             tracing.ACTIVITY: info.activity_id,
             **outcome,
         }
-        # A task that began before there were traces has no first span.
-        parent = tracing.root_of(trail.trace) if subject.trace else ""
-        return Span(trail.step, trail.trace, trail.span, parent, trail.began, time.time(), about, self._links, error)
+        return Span(
+            trail.step, trail.trace, trail.span, _parent(subject), trail.began, time.time(), about, self._links, error
+        )
 
     # The attempt before
 
     def _before(self) -> str:
         """Return the span that this attempt follows on; none where it is not known."""
         info, to = self._info, self._to
-        if self._subject is None or to is None:
+        if self._subject is None or self._is_report or to is None:
             return ""
         if info.attempt == 1:
             return self._subject.after
-        if info.is_local or info.heartbeat_timeout is None:
+        if not beats.from_start(info):
             return self._id(self.trail.trace, info.attempt - 1)
         life = _life(info.heartbeat_details)
         if life is None:
@@ -168,7 +177,8 @@ class Attempt:
         if subject is not None:
             trail.sector = str(subject.sector)
             trail.trace = subject.trace or tracing.trace_of(info.namespace, info.workflow_id or "", "")
-            trail.span = "" if self._to is None else self._id(trail.trace, info.attempt)
+            if self._to is not None:
+                trail.span = _parent(subject) if subject.is_report else self._id(trail.trace, info.attempt)
         return trail
 
     def _id(self, trace: str, attempt: int) -> str:
@@ -206,11 +216,17 @@ def _subject(argument: object) -> Subject | None:
         case Task():
             return Subject(argument.sector.id, argument.sector.trace, argument.state, argument.after)
         case Report():
-            return Subject(argument.sector, argument.trace, argument.next)
+            return Subject(argument.sector, argument.trace, argument.next, is_report=True)
         case Ending():
-            return _subject(argument.report)
+            report = argument.report
+            return Subject(report.sector, report.trace, report.next)
         case _:
             return None
+
+
+def _parent(subject: Subject) -> str:
+    """Return the id of the trace's first span; a task that began before there were traces has none."""
+    return tracing.root_of(subject.trace) if subject.trace else ""
 
 
 def _life(details: Any) -> Life | None:  # noqa: ANN401 - whatever an earlier worker's heartbeat has said

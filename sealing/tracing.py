@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sealing.failures import bounded
 
@@ -136,6 +137,7 @@ def trace_of(namespace: str, workflow_id: str, key: str) -> str:
     return _digest(namespace, workflow_id, key)[:TRACE_DIGITS]
 
 
+@lru_cache
 def root_of(trace: str) -> str:
     """Return the id of a trace's first span."""
     return _digest(trace, "root")[:SPAN_DIGITS]

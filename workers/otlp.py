@@ -48,7 +48,6 @@ class Sender:
         exporter = OTLPSpanExporter(endpoint=url, timeout=None if own_limit else SENT_WITHIN)
         self._processor = BatchSpanProcessor(_Warning(exporter, shown(url)))
         log.info("traces are sent to %s", shown(url))
-        self._worker = worker
         self._resource = _resource(worker)
         self._scope = InstrumentationScope("sealflow", version("sealflow"))
 
@@ -63,7 +62,7 @@ class Sender:
             context=_context(span.trace, span.id),
             parent=_context(span.trace, span.parent) if span.parent else None,
             resource=self._resource,
-            attributes={WORKER: self._worker, **span.attributes},
+            attributes=span.attributes,
             links=[Link(_context(span.trace, other)) for other in span.links],
             kind=SpanKind.CLIENT if span.is_call else SpanKind.INTERNAL,
             status=Status(StatusCode.UNSET) if span.error is None else Status(StatusCode.ERROR, span.error),
@@ -131,6 +130,7 @@ def _resource(worker: str) -> Resource:
         "service.version": version("sealflow"),
         "service.instance.id": worker,
         "host.name": socket.gethostname(),
+        WORKER: worker,
     }
     return Resource.create(ours).merge(OTELResourceDetector().detect())
 

@@ -28,6 +28,8 @@ LOCAL_TIMEOUT = timedelta(seconds=3)
 longer is made again as a regular activity, which a pause ends at once."""
 STOP_WITHIN = timedelta(minutes=1)
 """How long a pause waits for the machine to stop a job: it must not hold the commands after it."""
+HEARTBEAT = timedelta(seconds=20)
+"""After so long a call whose worker died is made by another, where no setting of a task says otherwise."""
 FOREVER = timedelta(days=365)
 """Temporal wants a limit on each try; stages have theirs from configuration, enforced where they run."""
 
@@ -36,6 +38,8 @@ LOCAL_TRIES = RetryPolicy(
 )
 """A wait is none of a local activity's: it goes on at once as a regular one, whose waiting is the server's."""
 PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+SOON = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=5))
+"""For what runs on a machine: a worker that returns finds its jobs within this and the heartbeat's timeout."""
 
 
 def nobody(_: str) -> None:
@@ -57,7 +61,9 @@ async def local(activity: str, argument: object, result_type: type[T], summary: 
     )
 
 
-async def patient(activity: str, argument: object, result_type: type[T], summary: str) -> T:
+async def patient(
+    activity: str, argument: object, result_type: type[T], summary: str, heartbeat: timedelta = HEARTBEAT
+) -> T:
     """Call the manager for as long as it takes, on any worker of the fleet. Waiting writes no events."""
     return cast(
         "T",
@@ -66,14 +72,21 @@ async def patient(activity: str, argument: object, result_type: type[T], summary
             argument,
             result_type=result_type,
             start_to_close_timeout=QUICK_TIMEOUT,
+            heartbeat_timeout=heartbeat,
             retry_policy=PATIENT,
             summary=summary,
         ),
     )
 
 
-async def quick(
-    activity: str, argument: object, result_type: type[T], summary: str, on_away: Callable[[str], None] = nobody
+async def quick(  # noqa: PLR0913 - an activity call has that many parts
+    activity: str,
+    argument: object,
+    result_type: type[T],
+    summary: str,
+    *,
+    on_away: Callable[[str], None] = nobody,
+    heartbeat: timedelta = HEARTBEAT,
 ) -> T:
     """Call the manager locally; if it is away, or has nothing yet, patiently, and tell ``on_away`` why."""
     try:
@@ -82,7 +95,7 @@ async def quick(
         if _is_answer(error) or is_cancelled_exception(error):
             raise
         on_away(bounded(str(error.cause or error), 300))
-    return await patient(activity, argument, result_type, summary)
+    return await patient(activity, argument, result_type, summary, heartbeat)
 
 
 async def on_machine(  # noqa: PLR0913 - an activity call has that many parts
@@ -106,7 +119,7 @@ async def on_machine(  # noqa: PLR0913 - an activity call has that many parts
             start_to_close_timeout=FOREVER,
             schedule_to_close_timeout=within,
             heartbeat_timeout=heartbeat,
-            retry_policy=PATIENT,
+            retry_policy=SOON,
             summary=summary,
         ),
     )
@@ -147,7 +160,7 @@ async def run_step(step: Step, task: Task, on_away: Callable[[str], None]) -> Ou
 
 
 async def _run(step: Step, task: Task, on_away: Callable[[str], None]) -> Outcome:
-    activity = step.activity
+    activity, heartbeat = step.activity, task.settings.heartbeat_timeout
     summary = f"{task.state}: {activity}"
     match step.where:
         case Place.Machine:
@@ -155,9 +168,9 @@ async def _run(step: Step, task: Task, on_away: Callable[[str], None]) -> Outcom
         case Place.Pool:
             return await _shared(step, task, summary)
         case Place.Chain:
-            return await patient(activity, task, Outcome, summary)
+            return await patient(activity, task, Outcome, summary, heartbeat)
         case Place.Manager:
-            return await quick(activity, task, Outcome, summary, on_away)
+            return await quick(activity, task, Outcome, summary, on_away=on_away, heartbeat=heartbeat)
         case Place.Thread:
             raise ApplicationError(f"{activity} is run by a sealing thread, not by a sector", non_retryable=True)
 

@@ -18,12 +18,13 @@ from sealing.failures import Failure, Level, bounded
 from sealing.flow.state import State
 from sealing.flow.table import Place
 from sealing.sector import Ending, Outcome, SectorInput, Summary
-from workflows import attributes, measures
+from workflows import attributes
 from workflows.calls import failure_of, precommit_on_chain, run_step, stop_jobs
 from workflows.commands import Answer, Command, Kind, NoSuchState, Refused
 from workflows.course import Course
 from workflows.details import render
 from workflows.ending import close, surely
+from workflows.measures import Measures
 from workflows.orders import Order, Orders
 from workflows.reporter import Reporter
 from workflows.status import Status
@@ -38,6 +39,7 @@ class Machine:
         self._course = Course(task, workflow.now(), is_reset=info.run_id != info.original_execution_run_id)
         self._orders: Orders = Orders()
         self._reporter = Reporter()
+        self._measures = Measures(self._course.flow)
         self._shown: dict[str, object] = {}
         self._abort = Command(kind=Kind.abort)
 
@@ -83,7 +85,7 @@ class Machine:
     async def run(self) -> Summary:
         """Run to the end. Raises ApplicationError of type Aborted where that is the end."""
         if self._course.is_new:
-            measures.begun(self._course.flow)
+            self._measures.begun()
         self._publish()
         try:
             while not self._course.has_ended:
@@ -148,7 +150,7 @@ class Machine:
     async def _suffer(self, failure: Failure) -> None:
         course = self._course
         course.fail(failure)
-        measures.failed(course.flow, course.step.activity, failure.level)
+        self._measures.failed(course.step.activity, failure.level)
         if failure.level is Level.Abort:
             self._end(Command(kind=Kind.abort, reason=failure.text))
         elif failure.level is Level.Temporary and course.tries <= course.settings.max_retries:
@@ -160,7 +162,7 @@ class Machine:
         course, interval = self._course, self._course.settings.recover_interval
         course.tries += 1
         course.recovering = True
-        measures.tried_again(course.flow, course.step.activity)
+        self._measures.tried_again(course.step.activity)
         course.next_try = workflow.now() + interval
         self._show()
         summary = f"{course.state}: try {course.tries} of {course.settings.max_retries + 1}"
@@ -284,7 +286,7 @@ class Machine:
 
     def _gone_on(self) -> None:
         """Count a state that was left, and show and report the next."""
-        measures.gone_on(self._course.flow, self._course.stays[-1], self._course.came[1])
+        self._measures.gone_on(self._course.stays[-1], self._course.came[1])
         self._publish()
 
     def _publish(self) -> None:

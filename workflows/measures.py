@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from temporalio import workflow
+from temporalio.common import MetricCounter, MetricHistogramFloat
 
 from sealing.failures import Level
 from sealing.flow.table import Flow, Place
@@ -11,34 +12,46 @@ from sealing.metrics.definitions import EVENT, FLOW, LEVEL, STATE, STEP, Definit
 from sealing.sector import Stay
 
 
-def begun(flow: Flow) -> None:
-    """Count that a sector was given out, by the event that its thread has seen."""
-    (event,) = flow.rows[flow.start].edges
-    _count(definitions.TRANSITIONS, {FLOW: flow.name, EVENT: event.__name__})
+class Measures:
+    """What one task counts. An instrument is made once: each costs as much as a count."""
 
+    def __init__(self, flow: Flow) -> None:
+        """Take the flow that names the counts."""
+        self._flow = flow
+        self._counters: dict[str, MetricCounter] = {}
+        self._histograms: dict[str, MetricHistogramFloat] = {}
 
-def gone_on(flow: Flow, stay: Stay, event: str) -> None:
-    """Count that a sector has left a state; ``event`` is what led on."""
-    _count(definitions.TRANSITIONS, {FLOW: flow.name, EVENT: event})
-    _record(definitions.STATE_SECONDS, stay.seconds, {FLOW: flow.name, STATE: stay.state})
-    step = flow.rows[stay.state]
-    if step.where is Place.Chain:
-        _record(definitions.CHAIN_WAIT, stay.seconds, {STEP: step.activity})
+    def begun(self) -> None:
+        """Count that a sector was given out, by the event that its thread has seen."""
+        (event,) = self._flow.rows[self._flow.start].edges
+        self._count(definitions.TRANSITIONS, {EVENT: event.__name__})
 
+    def gone_on(self, stay: Stay, event: str) -> None:
+        """Count that a sector has left a state; ``event`` is what led on."""
+        self._count(definitions.TRANSITIONS, {EVENT: event})
+        self._record(definitions.STATE_SECONDS, stay.seconds, {FLOW: self._flow.name, STATE: stay.state})
+        step = self._flow.rows[stay.state]
+        if step.where is Place.Chain:
+            self._record(definitions.CHAIN_WAIT, stay.seconds, {STEP: step.activity})
 
-def failed(flow: Flow, step: str, level: Level) -> None:
-    """Count that a step has failed."""
-    _count(definitions.FAILURES, {FLOW: flow.name, STEP: step, LEVEL: level.value})
+    def failed(self, step: str, level: Level) -> None:
+        """Count that a step has failed."""
+        self._count(definitions.FAILURES, {STEP: step, LEVEL: level.value})
 
+    def tried_again(self, step: str) -> None:
+        """Count that a failed step will be run again."""
+        self._count(definitions.RETRIES, {STEP: step})
 
-def tried_again(flow: Flow, step: str) -> None:
-    """Count that a failed step will be run again."""
-    _count(definitions.RETRIES, {FLOW: flow.name, STEP: step})
+    def _count(self, metric: Definition, labels: dict[str, str]) -> None:
+        counter = self._counters.get(metric.name)
+        if counter is None:
+            counter = workflow.metric_meter().create_counter(metric.name, metric.text)
+            self._counters[metric.name] = counter
+        counter.add(1, {FLOW: self._flow.name, **labels})
 
-
-def _count(metric: Definition, labels: dict[str, str]) -> None:
-    workflow.metric_meter().create_counter(metric.name, metric.text).add(1, labels)
-
-
-def _record(metric: Definition, seconds: float, labels: dict[str, str]) -> None:
-    workflow.metric_meter().create_histogram_float(metric.name, metric.text, "s").record(seconds, labels)
+    def _record(self, metric: Definition, seconds: float, labels: dict[str, str]) -> None:
+        histogram = self._histograms.get(metric.name)
+        if histogram is None:
+            histogram = workflow.metric_meter().create_histogram_float(metric.name, metric.text, "s")
+            self._histograms[metric.name] = histogram
+        histogram.record(seconds, labels)

@@ -69,7 +69,7 @@ async def sealed(built: Plant, collector: Collector, env: dict[str, str]) -> Sum
     go = built.folder / "go"
     built.simulate(pc1={"exit": 1, "times": 1}, pc2={"until": str(go)})
     async with program(built, **env) as worker:
-        await built.until(lambda: collector.find("report_state", state="PC1Done"), "the report of PC1Done")
+        await built.until(lambda: collector.find("pc1", event="PC1"), "the span of PC1")
         await built.until(lambda: built.starts("pc2"), "PC2 to start")
         worker.kill()
         await worker.gone()
@@ -188,7 +188,7 @@ def test_spans_say_where_they_come_from(told: Told) -> None:
     """The service, its version, and the worker by its name."""
     for span in told.collector.spans:
         assert span.of["service.name"] == "sealflow"
-        assert span.of["service.instance.id"] == span.said[tracing.WORKER]
+        assert span.of["service.instance.id"] == span.of[tracing.WORKER]
         assert {"service.version", "host.name"} <= set(span.of)
 
 

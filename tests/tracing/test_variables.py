@@ -71,7 +71,7 @@ async def test_the_variable_for_traces_is_the_whole_address(monkeypatch: pytest.
             to.emit(tracing.Span("a", "1" * 32, "2" * 16, "", 1.0, 2.5, {tracing.SECTOR: "s-t01000-1"}))
     (span,) = collector.spans
     assert (span.name, span.trace, span.id, span.seconds) == ("a", "1" * 32, "2" * 16, 1.5)
-    assert (span.of["service.name"], span.said[tracing.WORKER]) == ("ours", "w")
+    assert (span.of["service.name"], span.of[tracing.WORKER]) == ("ours", "w")
 
 
 def test_a_task_with_the_number_of_an_aborted_one_is_another_trace() -> None:

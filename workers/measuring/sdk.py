@@ -33,8 +33,8 @@ from sealing.metrics.standing import bucket
 log = logging.getLogger(__name__)
 
 BUFFERED = 50_000
-"""Updates that the buffer takes: some minutes of a busy worker, and it is emptied every second."""
-EMPTIED_EVERY = 1.0
+"""Updates that the buffer takes: of some fifty sectors, from their beginnings to their ends."""
+EMPTIED_EVERY = 5.0
 SDK_BUCKETS = (*QUICK, MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR, 6 * HOUR, 24 * HOUR)
 """Seconds from a call to an activity that computes PC1."""
 OURS: Mapping[str, Definition] = {each.name: each for each in BY_WORKFLOWS}
