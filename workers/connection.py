@@ -17,6 +17,7 @@ from sealing.config import Temporal
 from sealing.keyring import KeyFileError, Keyring, UnreadableError, read_keys
 from workers.encryption import legible
 from workers.encryption.codec import converter
+from workers.observability import unmeasured
 from workflows import attributes
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ async def _connect_once(settings: Temporal, keys: Keyring, runtime: Runtime | No
         data_converter=converter(keys),
         api_key=key,
         tls=_tls(settings),
-        runtime=runtime,
+        runtime=runtime or unmeasured(),
     )
 
 

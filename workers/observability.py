@@ -10,9 +10,18 @@ import logging
 import os
 import sys
 import time
+from functools import cache
 from typing import Any
 
 from temporalio import activity, workflow
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    MetricBuffer,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 
 from sealing import tracing
 from sealing.sector import sector_of
@@ -59,6 +68,19 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             shown["error"] = self.formatException(record.exc_info)
         return json.dumps(shown)
+
+
+def telemetry(metrics: MetricBuffer | None = None) -> TelemetryConfig:
+    """Return what the SDK's core is told: its log lines are ours to write, else they stand in ours as they come."""
+    lines = LogForwardingConfig(logging.getLogger("temporalio.core"), append_target_to_name=False)
+    logs = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), lines)
+    return TelemetryConfig(logging=logs, metrics=metrics, attach_service_name=metrics is None)
+
+
+@cache
+def unmeasured() -> Runtime:
+    """Return the runtime of clients that nothing measures."""
+    return Runtime(telemetry=telemetry())
 
 
 def start_logging(*, quiet: bool = False) -> None:

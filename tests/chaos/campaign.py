@@ -96,7 +96,7 @@ async def campaign(folder: Path, kills: int, seed: int, say: Say, *, threads: in
         report.points = len(attack.died_at)
         say("the blows are over; what is under way comes to its end")
         client = await Client.connect(f"127.0.0.1:{built.temporal.port}", data_converter=pydantic_data_converter)
-        await _ended(built)
+        await sealed(built)
         report.sectors = len(built.ask("SELECT name FROM sectors"))
         report.wrong = await check(built, client)
     return report
@@ -119,15 +119,16 @@ async def _went_on(built: Site, before: int) -> float:
     return time.monotonic() - began
 
 
-async def _ended(built: Site) -> None:
-    """Let the manager give out no more, and wait until all that it has given out has ended."""
+async def sealed(built: Site, sectors: int | None = None) -> None:
+    """Let the manager give out no more, or so many in all, wait until they have ended, and end the worker."""
     await built.manager.kill()
-    built.limit(len(built.ask("SELECT name FROM sectors")))
+    count = len(built.ask("SELECT name FROM sectors")) if sectors is None else sectors
+    built.limit(count)
     await built.manager.start()
     await built.manager.ready()
-    left = "SELECT name FROM sectors WHERE ended IS NULL"
+    ended = "SELECT name FROM sectors WHERE ended IS NOT NULL"
     with contextlib.suppress(AssertionError):  # which have not ended is the checker's to tell
-        await until(lambda: not built.ask(left), "all sectors to end", END_WITHIN)
+        await until(lambda: len(built.ask(ended)) == count, "all sectors to end", END_WITHIN)
     await asyncio.sleep(1)  # for the threads to see it, and to have nothing more
     await built.worker.kill()
 

@@ -20,7 +20,7 @@ from sealing.cache import find_processor
 from sealing.devnet.config import DevnetConfig
 from sealing.processors.programs import SIMULATED
 from tests.chaos import mortal
-from tests.chaos.relay import Relay, relayed
+from tests.world.relay import Relay, relayed
 from workers.children import Child
 from workers.connection import ATTRIBUTE_TYPES
 from workers.devserver import DevServer, pick_port
@@ -184,7 +184,7 @@ class Site:
         """Return a number that grows whenever a sector goes on: the reports that have come to the manager."""
         return int(self.ask("SELECT count(*) FROM reports")[0][0])
 
-    def write(self) -> None:
+    def write(self, sectors: int | None) -> None:
         """Write the configurations, the processor's program and the folders."""
         for path in (self.store, *self.locations):
             path.mkdir(parents=True, exist_ok=True)
@@ -197,7 +197,7 @@ class Site:
         )
         script.chmod(0o755)
         self.order()
-        self.limit(None)
+        self.limit(sectors)
         threads = "".join(f'[[sealing_thread]]\nlocation = "{path}"\n' for path in self.locations)
         (self.folder / "worker.toml").write_text(
             TOML.format(
@@ -236,8 +236,10 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, *, threads: int = 4, real: bool = False) -> AsyncIterator[Site]:
-    """Build a site and run it. What still runs at the end, jobs apart, is killed."""
+async def site(
+    folder: Path, *, threads: int = 4, real: bool = False, sectors: int | None = None
+) -> AsyncIterator[Site]:
+    """Build a site and run it; ``sectors`` are given out at most. What still runs at the end, jobs apart, is killed."""
     ports = pick_port(None), pick_port(None)
     async with AsyncExitStack() as stack:
         to_temporal, to_manager = [await stack.enter_async_context(relayed(port)) for port in ports]
@@ -254,7 +256,7 @@ async def site(folder: Path, *, threads: int = 4, real: bool = False) -> AsyncIt
             threads,
             real,
         )
-        made.write()
+        made.write(sectors)
         for program in (made.temporal, made.manager, made.worker):
             stack.push_async_callback(program.kill)
             await program.start()

@@ -24,11 +24,11 @@ from temporalio.runtime import (
     MetricBuffer,
     MetricBufferDurationFormat,
     Runtime,
-    TelemetryConfig,
 )
 
 from sealing.metrics.definitions import BY_WORKFLOWS, FLEET, HOUR, MINUTE, QUICK, Definition
 from sealing.metrics.standing import bucket
+from workers.observability import telemetry
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class SdkMetrics(Collector):
     def __init__(self) -> None:
         """Make the runtime whose clients and workers are measured."""
         self._buffer = MetricBuffer(BUFFERED, MetricBufferDurationFormat.SECONDS)
-        self.runtime = Runtime(telemetry=TelemetryConfig(metrics=self._buffer, attach_service_name=False))
+        self.runtime = Runtime(telemetry=telemetry(self._buffer))
         self._lock = threading.Lock()
         self._ran_over = False
         self._families = {
