@@ -33,7 +33,7 @@ async def test_a_short_campaign_loses_nothing(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 async def ended(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Site, Client]]:
     """Run a site that nobody attacks, to its end."""
-    async with site(tmp_path_factory.mktemp("calm"), threads=1) as built:
+    async with site(tmp_path_factory.mktemp("calm"), threads=1, sectors=1) as built:
         client = await Client.connect(f"127.0.0.1:{built.temporal.port}", data_converter=pydantic_data_converter)
         await sealed(built, 1)
         assert await check(built, client) == []
