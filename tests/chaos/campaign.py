@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -41,6 +42,16 @@ OTHERS = 0.25
 DISK_KIB = 64 << 10
 STAGES = {"pc1": {"seconds": 0.6}, "pc2": {"seconds": 0.3}, "c2": {"seconds": 0.6}}
 """How long the simulated processor computes: long enough to be met while it does."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for. A seed repeats the choices of a campaign, not its moments."""
+
+    kills: int
+    seed: int
+    threads: int = 4
+    real: bool = False
 
 
 @dataclass
@@ -79,15 +90,15 @@ async def attacked(folder: Path, chance: random.Random, *, threads: int, real: b
         yield Attack(built, chance, disk, store, backing)
 
 
-async def campaign(folder: Path, kills: int, seed: int, say: Say, *, threads: int = 4, real: bool = False) -> Report:  # noqa: PLR0913 - what a command line says
-    """Strike until so many kills are done, let the site come to its end, and check."""
-    chance, report = random.Random(seed), Report(seed)  # noqa: S311 - a seed repeats it
-    async with attacked(folder, chance, threads=threads, real=real) as attack:
+async def campaign(folder: Path, plan: Plan, say: Say, stop: asyncio.Event) -> Report:
+    """Strike until so many kills are done, or until ``stop``; let the site come to its end, and check."""
+    chance, report = random.Random(plan.seed), Report(plan.seed)  # noqa: S311 - a seed repeats it
+    async with attacked(folder, chance, threads=plan.threads, real=plan.real) as attack:
         built = attack.site
         blows = [blow for blow in BLOWS if attack.disk or not blow.needs_disk]
         report.skipped = [blow.name for blow in BLOWS if blow not in blows]
         await _went_on(built, 0)
-        while report.kills < kills:
+        while report.kills < plan.kills and not stop.is_set():
             kind = chance.random() >= OTHERS
             of_kind = [blow for blow in blows if blow.kills is kind]
             blow, *_ = chance.choices(of_kind, [each.weight for each in of_kind])
@@ -147,6 +158,13 @@ def lines(report: Report) -> str:
     return "\n".join(told)
 
 
+async def _until_interrupted(folder: Path, plan: Plan, say: Say) -> Report:
+    """Run a campaign whose blows Ctrl-C ends: what was done is looked at all the same."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    return await campaign(folder, plan, say, stop)
+
+
 def main() -> int:
     """Run a campaign from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -166,7 +184,8 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory(prefix="sealflow-chaos-") as name:
         folder = given.keep or Path(name)
-        report = asyncio.run(campaign(folder, given.kills, seed, say, threads=given.threads, real=given.real))
+        plan = Plan(given.kills, seed, given.threads, given.real)
+        report = asyncio.run(_until_interrupted(folder, plan, say))
     sys.stdout.write((json.dumps(asdict(report), indent=2) if given.json else lines(report)) + "\n")
     return 1 if report.wrong or report.recoveries < report.kills else 0
 

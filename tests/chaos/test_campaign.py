@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +13,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from tests.chaos.campaign import campaign, lines, sealed
+from tests.chaos.campaign import Plan, campaign, lines, sealed
 from tests.chaos.checker import check
 from tests.chaos.site import Site, site
 
@@ -24,7 +25,7 @@ KILLS = 8
 async def test_a_short_campaign_loses_nothing(tmp_path: Path) -> None:
     """Whatever is killed, work goes on by itself, and every sector that was given out is finished once."""
     told: list[str] = []
-    report = await campaign(tmp_path, KILLS, 5, told.append)
+    report = await campaign(tmp_path, Plan(KILLS, seed=5), told.append, asyncio.Event())
     assert report.wrong == [], "\n".join([*told, lines(report)])
     assert report.recoveries == report.kills == KILLS
     assert report.sectors > 0

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer
 
 from sealing.config import Config, load
@@ -251,7 +252,11 @@ async def _end_workflows(client: Client, worker: str) -> None:
     """Terminate what the plant has left running: its threads run for ever. Then see that all of it replays."""
     ours = f"TaskQueue = 'fleet-{worker}'"
     async for found in client.list_workflows(f"ExecutionStatus = 'Running' AND {ours}"):
-        await client.get_workflow_handle(found.id).terminate(reason="the test is over")
+        try:
+            await client.get_workflow_handle(found.id).terminate(reason="the test is over")
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended since, by itself
+                raise
     replayer = Replayer(workflows=WORKFLOWS, data_converter=tolerant(client).data_converter, workflow_runner=sandbox())
     async for found in client.list_workflows(ours, limit=REPLAYED):
         history = await client.get_workflow_handle(found.id, run_id=found.run_id).fetch_history()
