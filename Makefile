@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python server stack bench-admission bench-commands bench-observing bench-pieces chaos setup-system lint check test dashboards docs histories pictures screenshots demo clean
+.PHONY: help setup tools python server stack bench-admission bench-commands bench-observing bench-pieces bench-recovery chaos setup-system lint check test dashboards docs histories pictures screenshots demo clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ bench-admission: tools ## Measure how much of the time a GPU is in use that PC2 
 
 bench-observing: tools ## Measure what metrics and traces cost a worker, and how long a scrape takes
 	@.venv/bin/python -m bench.observing
+
+bench-recovery: tools ## Measure how soon work goes on after the worker was killed, and after the manager was away
+	@.venv/bin/python -m bench.recovery
 
 chaos: setup ## Kill everything five hundred times while it seals, and look at what is left; OPTIONS='--kills 50' or '--real'
 	@.venv/bin/python -m tests.chaos.campaign $(OPTIONS)

@@ -51,7 +51,7 @@ program = "{program}"
 [temporal]
 address = "127.0.0.1:{temporal}"
 task_queue = "{fleet}"
-heartbeat_timeout = "2s"
+heartbeat_timeout = "{heartbeat}"
 """
 
 
@@ -184,7 +184,7 @@ class Site:
         """Return a number that grows whenever a sector goes on: the reports that have come to the manager."""
         return int(self.ask("SELECT count(*) FROM reports")[0][0])
 
-    def write(self, sectors: int | None) -> None:
+    def write(self, sectors: int | None, heartbeat: str) -> None:
         """Write the configurations, the processor's program and the folders."""
         for path in (self.store, *self.locations):
             path.mkdir(parents=True, exist_ok=True)
@@ -206,6 +206,7 @@ class Site:
                 manager=self.to_manager.port,
                 temporal=self.to_temporal.port,
                 threads=threads,
+                heartbeat=heartbeat,
                 store=self.store,
                 program=script,
             )
@@ -237,7 +238,7 @@ class Site:
 
 @asynccontextmanager
 async def site(
-    folder: Path, *, threads: int = 4, real: bool = False, sectors: int | None = None
+    folder: Path, *, threads: int = 4, real: bool = False, sectors: int | None = None, heartbeat: str = "2s"
 ) -> AsyncIterator[Site]:
     """Build a site and run it; ``sectors`` are given out at most. What still runs at the end, jobs apart, is killed."""
     ports = pick_port(None), pick_port(None)
@@ -256,7 +257,8 @@ async def site(
             threads,
             real,
         )
-        made.write(sectors)
+        folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing else is to be done meanwhile
+        made.write(sectors, heartbeat)
         for program in (made.temporal, made.manager, made.worker):
             stack.push_async_callback(program.kill)
             await program.start()
