@@ -31,6 +31,7 @@ def understood(config: Config) -> dict[str, Any]:
         "static_tree_d": {size: str(path) for size, path in config.processors.static_tree_d.items()},
         "policy": _plain(config.policy),
         "temporal": _plain(config.temporal),
+        "metrics": _plain(config.metrics),
     }
 
 

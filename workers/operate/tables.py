@@ -34,6 +34,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         drawn.add_row(*row)
     console.print(drawn, markup=False)
+    if not drawn.row_count:
+        console.print("there is none")
 
 
 def as_json(value: object) -> None:

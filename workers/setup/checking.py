@@ -82,7 +82,7 @@ def _sections(values: dict[str, Any]) -> Iterable[str]:
     yield from _section("threads", _threads(values["threads"]))
     yield from _section("stores", _table(values["stores"], ("name", "location", "readonly")))
     yield from _section("processors", _table(values["processors"], PROCESSOR))
-    for name in ("store_selection", "shared_locks", "static_tree_d", "policy", "temporal"):
+    for name in ("store_selection", "shared_locks", "static_tree_d", "policy", "temporal", "metrics"):
         yield from _section(name.replace("_", " "), _pairs(values[name]))
 
 
