@@ -45,11 +45,32 @@ def the_problem(file: Path) -> Problem:
         ("sealing.allowed_sizes = '2KiB'", ("sealing_thread[0].sealing.allowed_sizes", '"2KiB"', "write a list")),
         ("sealing.allowed_miners = ['a']", ("sealing_thread[0].sealing.allowed_miners[0]", '"a"', "a whole number")),
         ("sealing = 3", ("sealing_thread[0].sealing", "3", "write a table")),
-        ("[worker]\nname = ''", ("worker.name", '""', "1 to 200 characters")),
+        ("[worker]\nname = ''", ("worker.name", '""', "1 to 200 bytes")),
         ("[worker]\nname = 'a/b'", ("worker.name", '"a/b"', "without spaces, slashes")),
         ("[worker]\nname = 'a b'", ("worker.name", '"a b"', "without spaces, slashes")),
+        ("[worker]\nname = '..'", ("worker.name", '".."', "1 to 200 bytes")),
         ("[worker]\nname = 'sealing'", ("worker.name", '"sealing"', "the fleet's queue")),
         ("[worker]\nrpc_server.port = -1", ("worker.rpc_server.port", "-1", "at least 0")),
+        (
+            "[worker]\nrpc_server.allowed_addresses = ['10.0.0.5/8']",
+            ("worker.rpc_server.allowed_addresses[0]", '"10.0.0.5/8"', 'such as "10.0.0.5" or "10.0.0.0/24"'),
+        ),
+        (
+            "[worker]\nrpc_server.allowed_addresses = ['0.0.0.0/0']",
+            ("worker.rpc_server.allowed_addresses[0]", '"0.0.0.0/0"', "is everybody"),
+        ),
+        (
+            "[worker]\nrpc_server.allowed_addresses = ['manager']",
+            ("worker.rpc_server.allowed_addresses[0]", '"manager"', "an IP address or a network"),
+        ),
+        (
+            "[worker]\nrpc_server.token_file = '/none'",
+            ("worker.rpc_server.token_file", '"/none"', "is no file that this user can read"),
+        ),
+        (
+            "[worker]\nrpc_server.token_env = 'a secret'",
+            ("worker.rpc_server.token_env", '"a secret"', "not what it holds"),
+        ),
         ("[metrics]\nhttp_listen = '9000'", ("metrics.http_listen", '"9000"', "a host and a port")),
         ("[temporal]\naddress = 'x'", ("temporal.address", '"x"', "a host and a port")),
         ("[temporal]\napi_key_file = '/none'", ("temporal.api_key_file", '"/none"', "is no file")),
