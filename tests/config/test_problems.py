@@ -74,6 +74,14 @@ def the_problem(file: Path) -> Problem:
         ("[metrics]\nhttp_listen = '9000'", ("metrics.http_listen", '"9000"', "a host and a port")),
         ("[temporal]\naddress = 'x'", ("temporal.address", '"x"', "a host and a port")),
         ("[temporal]\napi_key_file = '/none'", ("temporal.api_key_file", '"/none"', "is no file")),
+        (
+            "[temporal]\naddress = 'temporal.example:7233'\napi_key_file = '/proc/sys/kernel/ostype'",
+            ("temporal.tls", "", "or the key travels in plain"),
+        ),
+        (
+            "[temporal]\napi_key_file = '/proc/version'",
+            ("temporal.api_key_file", '"/proc/version"', "holds something else"),
+        ),
         ("[policy]\nexpired_ticket = 'x'", ("policy.expired_ticket", '"x"', "'rewind', 'park' or 'abort'")),
         ("[processors]\nprogram = '/none'", ("processors.program", '"/none"', "make setup")),
         ("[[processors.pc1]]\nbin = '/none'", ("processors.pc1[0].bin", '"/none"', "is no program that this user")),
