@@ -68,7 +68,7 @@ NAME_LIMIT = 200
 """Bytes of a worker's name, which is a queue's name, a folder's, and a part of workflow ids."""
 
 _SIZE_OF = {size: name for name, size in SECTOR_SIZES.items()}
-_BAD_IN_NAMES = re.compile(r"[\s/\\'\"`\x00-\x1f\x7f]")
+_BAD_IN_NAMES = re.compile(r"[\s/\\'\"`\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)

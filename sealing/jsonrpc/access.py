@@ -18,7 +18,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealing.addresses import Network, is_loopback
+from sealing.addresses import Network
 
 log = logging.getLogger(__name__)
 
@@ -83,14 +83,14 @@ class Access:
         return refused(status, why)
 
     def _is_listed(self, address: str) -> bool:
-        if self.networks is None or is_loopback(address):
+        if self.networks is None:
             return True
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
-        mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-        return any((mapped or parsed) in network for network in self.networks)
+        caller = (parsed.ipv4_mapped or parsed) if isinstance(parsed, ipaddress.IPv6Address) else parsed
+        return caller.is_loopback or any(caller in network for network in self.networks)
 
     def _is_borne(self, given: str) -> bool:
         # In bytes: of texts compare_digest takes ASCII alone.
