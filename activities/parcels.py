@@ -99,7 +99,7 @@ def _is_there(parcel: Parcel, to: Path) -> bool:
 
 def _write(parcel: Parcel, packed: bytes, to: Path) -> None:
     if parcel.size > LARGEST:
-        raise Permanent(f"the input that came has {size_text(parcel.size)}, {size_text(LARGEST)} at most are unpacked")
+        raise Permanent(f"the input that came has {parcel.size} bytes, {LARGEST} at most are unpacked")
     unpacker = zlib.decompressobj()
     try:
         content = unpacker.decompress(packed, parcel.size + 1)
