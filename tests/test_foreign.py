@@ -11,12 +11,18 @@ import pytest
 
 from activities.exchange import LARGEST, FolderDriver
 from activities.parcels import NO_EXCHANGE
-from sealing import foreign, tokens
+from sealing import foreign, keyring, tokens
 from sealing.config import ConfigError, load
 from sealing.config.scanned import described
-from sealing.failures import Permanent, SealingFailure
+from sealing.devnet import stage
+from sealing.failures import TEXT_LIMIT, Permanent, SealingFailure
+from sealing.jsonrpc import server as served
+from sealing.jsonrpc.access import TOLD_AT_MOST
+from sealing.manager import rpc
 from sealing.manager.client import MOST_PIECES, Manager
-from sealing.processors.folder import JobFolder
+from sealing.pieces import download
+from sealing.processors import piped
+from sealing.processors.folder import LOG_TAIL, JobFolder
 from sealing.processors.lines import LINE_LIMIT, BrokenLineError, read_answer
 from sealing.processors.outcome import End, found_answer
 from sealing.processors.outcome import read_answer as read_output
@@ -26,6 +32,8 @@ from sealing.stores.layout import STORE_MARK
 from sealing.values import Parcel, SectorId
 from tests.manager.test_bad_manager import misbehaving, result
 from workers.embedded import EmbeddedError, read_config
+from workers.encryption import server as codec
+from workflows.commands import ARGUMENT_LIMIT
 
 Reader = Callable[[Path], object]
 TASK = TreeD(registered_proof="StackedDrg2KiBV1_1", staged_file="s", cache_dir="c")
@@ -217,3 +225,29 @@ async def test_a_manager_cannot_give_more_than_temporal_takes() -> None:
         assert sum(len(deal.model_dump_json()) for deal in deals) < 2_000_000
     async with misbehaving(result({"State": 5, "Desc": "why" * 100_000})) as address, Manager(address) as manager:
         assert len((await manager.poll_precommit(sector)).desc) <= 2000
+
+
+def test_the_page_says_the_limits() -> None:
+    """Each row of docs/security.md has the number that counts."""
+    page = (Path(__file__).parents[1] / "docs" / "security.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    for of, limit in {
+        "request to the worker": f"{served.MAX_BODY >> 20} MiB, in {served.BODY_SECONDS:g} s; its head 16 KiB",
+        "request to the codec server": f"{codec.MAX_BODY >> 20} MiB",
+        "answer of the manager": f"{rpc.MAX_BODY >> 20} MiB",
+        "texts in it; pieces of a sector": f"{TEXT_LIMIT:,} characters; {MOST_PIECES:,}",
+        "a piece's data": f"the deal's size, {download.TIMEOUT:g} s without a byte",
+        "a line of a processor": f"{LINE_LIMIT >> 20} MiB",
+        "a processor's log": f"{LOG_TAIL:,} bytes; of a stream begun anew after {piped.LOG_LIMIT >> 20} MiB",
+        "a worker's TOML": f"{foreign.DOCUMENT_LIMIT >> 20} MiB",
+        "a location's claim": f"{claim.LIMIT >> 20} MiB",
+        "a file of keys": f"{keyring.FILE_LIMIT >> 10} KiB; {tokens.FILE_LIMIT >> 10} KiB",
+        "an input of another machine": f"{LARGEST >> 20} MiB",
+        "a signal's argument": f"{ARGUMENT_LIMIT >> 10} KiB",
+        "a verifier's answer": f"{stage.OUTPUT_LIMIT >> 10} KiB",
+    }.items():
+        (row,) = [line for line in rows if line.startswith(f"| {of}")]
+        assert limit in row, of
+    assert f"is cut after {served.IDLE_SECONDS:g} s" in page
+    assert f"{served.MAX_CONNECTIONS} connections" in " ".join(page.split())
+    assert f"for {TOLD_AT_MOST} addresses at most" in page

@@ -97,7 +97,7 @@ async def test_connections_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_head_without_an_end_is_refused() -> None:
-    """No more than uvicorn's 64 KiB of it are held."""
+    """No more than h11's 16 KiB of it are held."""
     async with JsonRpcServer(service(OPEN), "127.0.0.1", 0) as server, connection(server) as (reader, writer):
         with contextlib.suppress(OSError):
             writer.write(b"POST / HTTP/1.1\r\nX: " + b"x" * (1 << 20))

@@ -169,8 +169,9 @@ class Server:
         }
         argv += ["--tls"] if given.tls else []
         argv += [word for option, value in options.items() if value for word in (option, str(value))]
-        key = f' --api-key "$(cat {shlex.quote(str(given.api_key_file))})"' if given.api_key_file else ""
-        return shlex.join(argv) + key
+        # By the environment: everybody on the machine reads command lines.
+        key = f'TEMPORAL_API_KEY="$(cat {shlex.quote(str(given.api_key_file))})" ' if given.api_key_file else ""
+        return key + shlex.join(argv)
 
 
 def _indexed(kind: str) -> str:
