@@ -31,7 +31,7 @@ reached Python "$UV" audit --frozen --preview-features audit-command
 if command -v cargo >/dev/null; then
   one_at_a_time audit
   if [[ "$("$CARGO_AUDIT" --version 2>/dev/null)" != *" $CARGO_AUDIT_VERSION" ]]; then
-    say "building cargo-audit $CARGO_AUDIT_VERSION (usually 2 to 4 minutes, once)"
+    say "building cargo-audit $CARGO_AUDIT_VERSION (some minutes on 2 cores, once)"
     quietly cargo-audit cargo install cargo-audit --locked --root "$CACHE/cargo-audit" --version "$CARGO_AUDIT_VERSION"
   fi
   reached Rust "$CARGO_AUDIT" audit --file "$ROOT/seal-processor/Cargo.lock"
