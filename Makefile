@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python server stack bench-admission bench-commands bench-observing bench-pieces bench-recovery chaos setup-system lint check test dashboards docs histories pictures screenshots demo clean
+.PHONY: help setup tools python server stack bench-admission bench-commands bench-observing bench-pieces bench-recovery chaos setup-system lint check test dashboards docs histories pictures screenshots demo clean audit
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ lint: python ## Only the checks that run nothing
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@scripts/rustfmt.sh
+
+audit: python ## Ask the advisories about every package that is locked, and what is newer; needs the internet
+	@scripts/audit.sh
 
 setup-system: ## Install the system's packages that tests need (with sudo when not root)
 	@scripts/system.sh

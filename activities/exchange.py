@@ -28,16 +28,17 @@ from temporalio.converter import (
     StorageDriverWorkflowInfo,
 )
 
+from sealing import foreign
 from sealing.failures import Outage, Permanent, Temporary, describe
-from sealing.stores import durable, space
+from sealing.stores import durable, names, space
 from sealing.values import SectorId
 
 log = logging.getLogger(__name__)
 
 FOLDER, S3 = "folder", "s3"
 """Names of the drivers, as parcels bear them."""
-S3_LARGEST = 1 << 30
-"""Bytes of a parcel that the S3 driver takes."""
+LARGEST = 256 << 20
+"""Bytes of a parcel at most: the largest input, C1's output of 64 GiB, has some 20 MB before it is packed."""
 CLEAR_WITHIN = 10.0
 """Seconds that the end of a task waits for an exchange that hangs."""
 MISSING = {"404", "NoSuchKey"}
@@ -100,14 +101,18 @@ class FolderDriver(StorageDriver):
             durable.write(self._folder / key, content)
 
     def _read(self, key: Path) -> bytes:
-        if key.is_absolute() or ".." in key.parts:
-            raise Permanent(f"{key} is no name of a parcel")
+        try:
+            parts = [names.part(part, "its part") for part in (key.parts or ("",))]
+        except names.UnsafeNameError as error:
+            raise Permanent(f"{str(key)!r} is no name of a parcel: {error}") from None
         with _folder_failures(self._folder):
-            self._require(key.parts[0])
+            self._require(parts[0])
             try:
-                content = (self._folder / key).read_bytes()
+                content = foreign.read(self._folder / key, LARGEST)
             except FileNotFoundError:
                 raise Temporary(f"the parcel {self._folder / key} is gone; the next try packs it again") from None
+            except foreign.TooLargeError as error:
+                raise Permanent(f"no parcel of ours: {error}") from None
         if hashlib.sha256(content).hexdigest() != key.name:
             raise Temporary(f"the parcel {self._folder / key} is broken; the next try packs it again")
         return content
@@ -167,7 +172,7 @@ class S3Exchange(Exchange):
         with self._failures():
             async with aioboto3.Session().client("s3", endpoint_url=self._endpoint) as client:
                 prefixed = _Prefixed(new_aioboto3_client(client), self._prefix)
-                yield S3StorageDriver(prefixed, self._bucket, driver_name=S3, max_payload_size=S3_LARGEST)
+                yield S3StorageDriver(prefixed, self._bucket, driver_name=S3, max_payload_size=LARGEST)
 
     async def clear(self, sector: SectorId) -> None:
         """Remove nothing: the SDK's driver cannot, so that a lifecycle rule of the bucket has to."""
@@ -225,7 +230,7 @@ def owner(namespace: str, sector: SectorId) -> StorageDriverStoreContext:
 
 def _folder_of(namespace: str, name: str) -> Path:
     # A namespace may have any characters.
-    return Path(quote(namespace, safe=""), quote(name, safe=""))
+    return Path(*(names.part(quote(each, safe=""), "the place of a parcel") for each in (namespace, name)))
 
 
 @contextmanager

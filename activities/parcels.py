@@ -12,7 +12,8 @@ from pathlib import Path
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContext
 
-from activities.exchange import Exchange, owner
+from activities.exchange import LARGEST, Exchange, owner
+from sealing import foreign
 from sealing.failures import Permanent, Temporary
 from sealing.processors.launch import file_ref
 from sealing.stores import durable, space
@@ -85,7 +86,7 @@ NO_EXCHANGE = Parcels(32 << 10, None, "")
 
 def _compressed(ref: FileRef) -> bytes:
     path = Path(ref.path)
-    content = path.read_bytes() if path.is_file() else b""
+    content = foreign.read(path, ref.size) if path.is_file() and path.stat().st_size == ref.size else b""
     if len(content) != ref.size or hashlib.sha256(content).hexdigest() != ref.sha256:
         raise Permanent(f"{path} is gone, or not what its stage wrote: resume to the state before that stage")
     return zlib.compress(content, LEVEL)
@@ -97,6 +98,8 @@ def _is_there(parcel: Parcel, to: Path) -> bool:
 
 
 def _write(parcel: Parcel, packed: bytes, to: Path) -> None:
+    if parcel.size > LARGEST:
+        raise Permanent(f"the input that came has {parcel.size} bytes, {LARGEST} at most are unpacked")
     unpacker = zlib.decompressobj()
     try:
         content = unpacker.decompress(packed, parcel.size + 1)

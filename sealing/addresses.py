@@ -9,6 +9,10 @@ from urllib.parse import urlsplit
 _PORTS = range(1, 65536)
 _MULTIADDR = re.compile(r"/(ip4|ip6|dns|dns4|dns6)/([^/]+)/tcp/([0-9]+)(?:/(http|https|ws|wss))?/?")
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+"""Addresses of machines: one, or all that share a beginning."""
+NETWORK_EXAMPLE = 'an IP address or a network, such as "10.0.0.5" or "10.0.0.0/24"'
+
 _OVER_HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 """The manager takes the same calls by WebSocket and by HTTP, at one port; we make them by HTTP."""
 
@@ -57,6 +61,21 @@ def host_port(address: str) -> tuple[str, int]:
     if not colon or bad_host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) not in _PORTS:
         raise ValueError(f"write {HOST_PORT_EXAMPLE}")
     return bare, int(port)
+
+
+def network(text: object) -> Network:
+    """Return the addresses that ``text`` stands for. Raises ValueError that says what would be right."""
+    if isinstance(text, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return text
+    try:
+        found = ipaddress.ip_network(text) if isinstance(text, str) else None
+    except ValueError as error:
+        raise ValueError(f"{error}; write {NETWORK_EXAMPLE}") from None
+    if found is None:
+        raise ValueError(f"write {NETWORK_EXAMPLE}")
+    if not found.prefixlen:
+        raise ValueError(f"{found} is everybody; write {NETWORK_EXAMPLE}")
+    return found
 
 
 def is_loopback(host: str) -> bool:

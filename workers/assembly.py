@@ -40,11 +40,13 @@ from sealing.processors.streams import streaming
 from sealing.sector import ThreadInput, thread_id
 from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
+from sealing.tokens import TokenError
 from workers.connection import StartError, connect, ensure_attributes, ensure_legible
 from workers.encryption.codec import tolerant
 from workers.measuring.endpoint import measured
 from workers.measuring.sdk import SdkMetrics
 from workers.pool import HEARTBEAT_THROTTLE, guests_of, parcels_of, pool
+from workers.presence.callers import callers
 from workers.presence.ping import ping_for_ever
 from workers.presence.service import WorkerService
 from workers.programs import Programs
@@ -129,13 +131,13 @@ async def sealing(
 
 @asynccontextmanager
 async def present(config: Config, client: Client, manager: Manager) -> AsyncIterator[None]:
-    """Serve the worker's own JSON-RPC and give signs of life. Raises StartError for a port that cannot be used."""
+    """Serve the worker's own JSON-RPC and give signs of life. Raises StartError where port or token do not do."""
     where = config.worker.rpc_server
-    service = application(WorkerService(config, client).handlers(), PATH)
     async with AsyncExitStack() as stack:
         try:
+            service = application(WorkerService(config, client).handlers(), PATH, await callers(config))
             server = await stack.enter_async_context(JsonRpcServer(service, where.host, where.port))
-        except OSError as error:
+        except (OSError, TokenError) as error:
             raise StartError(f"[worker.rpc_server]: {error}") from error
         log.info("worker %s takes its operators' calls at %s", config.worker.name, server.address)
         pings = asyncio.create_task(ping_for_ever(config, client, manager, server.port))

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealing import foreign
+
 GRACE = 15.0
 """Seconds between SIGTERM and SIGKILL."""
 TAIL = 2000
-"""Characters of a log that an error shows."""
+"""Bytes of a log that an error shows."""
 
 
 class ChildError(Exception):
@@ -49,7 +51,7 @@ class Child:
 
     def tail(self) -> str:
         """Return the end of the log."""
-        return self.log.read_text(errors="replace")[-TAIL:] if self.log.exists() else ""
+        return foreign.tail(self.log, TAIL)
 
     async def stop(self, sign: signal.Signals = signal.SIGTERM) -> None:
         """End the program and all that it has started in its session; ``sign`` is what asks it to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -13,21 +14,28 @@ from temporalio.client import Client, TLSConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
+from sealing import tokens
 from sealing.config import Temporal
 from sealing.keyring import KeyFileError, Keyring, UnreadableError, read_keys
 from workers.encryption import legible
 from workers.encryption.codec import converter
 from workers.observability import unmeasured
+from workers.tls import tls_of, why
 from workflows import attributes
 
 log = logging.getLogger(__name__)
 
+_PLAIN = "; if it takes nothing but TLS, set tls = true"
 RETRY_PAUSE = 2.0
 """Seconds between two tries to reach Temporal at the start."""
 
 
 class StartError(Exception):
     """The worker cannot start; the text says why and what to type."""
+
+
+class TlsError(StartError):
+    """Temporal is there, and the connection cannot be encrypted as the configuration and the server want it."""
 
 
 class KeysError(StartError):
@@ -37,17 +45,21 @@ class KeysError(StartError):
 async def connect(settings: Temporal, patience: float, runtime: Runtime | None = None) -> Client:
     """Connect to Temporal, trying for ``patience`` seconds; ``runtime`` is what measures the client, if anything does.
 
-    Raises StartError with the last reason, and at once for a file of keys that cannot be used.
+    Raises StartError with the last reason, and at once for what no waiting cures: a file of keys that cannot be used,
+    certificates that do not fit.
     """
-    keys = keys_of(settings)
+    keys, secrets = keys_of(settings), _secrets_of(settings)
     give_up = asyncio.get_running_loop().time() + patience
     while True:
         try:
-            return await _connect_once(settings, keys, runtime)
+            return await _connect_once(settings, keys, secrets, runtime)
         except RuntimeError as error:
+            if reason := why(settings, str(error)):
+                raise TlsError(f"Temporal at {settings.address}: {reason} (it said: {error})") from error
             if asyncio.get_running_loop().time() >= give_up:
                 raise StartError(
                     f"Temporal at {settings.address} does not answer: {error}; start it or correct [temporal] address"
+                    f"{_PLAIN if 'after connection' in str(error) and not secrets.tls else ''}"
                 ) from error
             log.warning("Temporal at %s does not answer, trying again: %s", settings.address, error)
             await asyncio.sleep(RETRY_PAUSE)
@@ -62,24 +74,32 @@ def keys_of(settings: Temporal) -> Keyring:
         raise KeysError(f"payload_key_file = {file}: {error}") from error
 
 
-async def _connect_once(settings: Temporal, keys: Keyring, runtime: Runtime | None) -> Client:
-    key = settings.api_key_file.read_text().strip() if settings.api_key_file else None
+@dataclass(frozen=True)
+class _Secrets:
+    """What proves who this is, and what encrypts the connection."""
+
+    api_key: str | None = field(repr=False)
+    tls: TLSConfig | bool = field(repr=False)
+
+
+def _secrets_of(settings: Temporal) -> _Secrets:
+    """Read the files that the settings name. Raises StartError."""
+    try:
+        key = tokens.of_file(settings.api_key_file) if settings.api_key_file else None
+        return _Secrets(key, tls_of(settings))
+    except ValueError as error:
+        raise StartError(str(error)) from error
+
+
+async def _connect_once(settings: Temporal, keys: Keyring, secrets: _Secrets, runtime: Runtime | None) -> Client:
     return await Client.connect(
         settings.address,
         namespace=settings.namespace,
         data_converter=converter(keys),
-        api_key=key,
-        tls=_tls(settings),
+        api_key=secrets.api_key,
+        tls=secrets.tls,
         runtime=runtime or unmeasured(),
     )
-
-
-def _tls(settings: Temporal) -> TLSConfig | bool:
-    files = (settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file)
-    if not any(files) and settings.tls_server_name is None:
-        return settings.tls
-    ca, cert, key = (file.read_bytes() if file else None for file in files)
-    return TLSConfig(server_root_ca_cert=ca, domain=settings.tls_server_name, client_cert=cert, client_private_key=key)
 
 
 _INDEXED: Mapping[str, IndexedValueType.ValueType] = {

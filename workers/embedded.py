@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from sealing import foreign
 from sealing.cache import find_processor
 from sealing.devnet.config import DevnetConfig
 from sealing.devnet.crate_verifier import CrateVerifier
@@ -23,7 +24,7 @@ class EmbeddedError(Exception):
 def read_config(file: Path) -> DevnetConfig:
     """Return the configuration in a JSON file. Raises EmbeddedError."""
     try:
-        return DevnetConfig.model_validate_json(file.read_text(encoding="utf-8"))
+        return DevnetConfig.model_validate_json(foreign.read(file, foreign.DOCUMENT_LIMIT, pipes=True).decode())
     except OSError as error:
         why = f"cannot be read: {error.strerror}; correct the path given with -c"
     except UnicodeDecodeError as error:
@@ -31,6 +32,8 @@ def read_config(file: Path) -> DevnetConfig:
     except ValidationError as error:
         wrong = (f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in error.errors())
         why = f"is wrong: {'; '.join(wrong)}"
+    except foreign.TooLargeError:
+        why = f"has more than {foreign.DOCUMENT_LIMIT} bytes; correct the path given with -c"
     raise EmbeddedError(f"the devnet's configuration {file} {why}")
 
 

@@ -23,7 +23,7 @@ def render(status: Status) -> str:
         ("ticket", _ticket(status)),
         ("tickets expired", str(status.tickets_expired or "")),
         ("comm_r", f"`{sector.comm_r}`" if sector.comm_r else ""),
-        ("store", sector.persisted_in or ""),
+        ("store", _cell(sector.persisted_in or "")),
     ]
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows if value)])
 
@@ -46,5 +46,6 @@ def _next_try(status: Status) -> str:
 
 
 def _cell(text: str) -> str:
-    """Keep a text inside its table cell."""
-    return bounded(text, 600).replace("|", "\\|").replace("\n", " ").replace("`", "'")
+    """Keep a text inside its table cell, and of others' words make no link and no picture that a browser fetches."""
+    text = bounded(text, 600).replace("|", "\\|").replace("\n", " ").replace("`", "'")
+    return text.replace("](", "] (").replace("<", "&lt;")

@@ -11,12 +11,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from deploy.stack.part import LOOK_EVERY, READY_WITHIN, StackError
 from workers.connection import ATTRIBUTE_TYPES, ensure_attributes
-from workers.devserver import NAMESPACE, RETENTION
+from workers.devserver import RETENTION
 
 
-async def make_namespace(address: str) -> None:
-    """Make the namespace, if it is not there, and wait until the server finds sectors in it. Raises StackError."""
-    client = await Client.connect(address, namespace=NAMESPACE)
+async def make_namespace(client: Client) -> None:
+    """Make a client's namespace, if it is not there, and wait until sectors are found in it. Raises StackError."""
     await _register(client)
     try:
         async with asyncio.timeout(READY_WITHIN):
@@ -24,13 +23,14 @@ async def make_namespace(address: str) -> None:
             await ensure_attributes(client)
             await _until_found(client, " AND ".join(f"{name} IS NULL" for name in ATTRIBUTE_TYPES))
     except TimeoutError:
+        address = client.service_client.config.target_host
         raise StackError(f"Temporal at {address} does not know its namespace after {READY_WITHIN:.0f} s") from None
 
 
 async def _register(client: Client) -> None:
     ttl = Duration()
     ttl.FromTimedelta(RETENTION)
-    request = RegisterNamespaceRequest(namespace=NAMESPACE, workflow_execution_retention_period=ttl)
+    request = RegisterNamespaceRequest(namespace=client.namespace, workflow_execution_retention_period=ttl)
     try:
         await client.workflow_service.register_namespace(request)
     except RPCError as error:

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from temporalio.client import Client
+
 from deploy.stack.machine import EmbeddedManager, SealingWorker, Work
 from deploy.stack.namespace import make_namespace
 from deploy.stack.part import Part, StackError
@@ -19,7 +21,7 @@ from deploy.stack.prometheus import Prometheus
 from deploy.stack.temporal import TemporalServer
 from deploy.stack.webui import WebUi
 from workers.demofiles import DemoFiles
-from workers.devserver import LOOPBACK
+from workers.devserver import LOOPBACK, NAMESPACE
 
 LOGS = "logs"
 
@@ -84,7 +86,7 @@ class Stack:
                 running.push_async_callback(part.stop)
                 await part.start()
                 if part is self.temporal:
-                    await make_namespace(self.temporal.address)
+                    await make_namespace(await Client.connect(self.temporal.address, namespace=NAMESPACE))
             self._running = running.pop_all()
         return self
 

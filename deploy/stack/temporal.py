@@ -68,7 +68,8 @@ class TemporalServer(Part):
             await self._tool(database, "create-database")
         await asyncio.gather(*(self._bring_up_to_date(*each) for each in SCHEMAS.items()))
         file = self.folder / f"{ENVIRONMENT}.yaml"
-        file.touch(mode=0o600)
+        file.touch()
+        file.chmod(0o600)  # before the database's password is in it
         file.write_text(json.dumps(configuration(self.ports, self.database.password), indent=2))
 
     async def _bring_up_to_date(self, database: str, schema: str) -> None:

@@ -10,6 +10,7 @@ lines.py       on which line each key stands
 parsing.py     from a file to its values
 validating.py  from values to a model, or to what is wrong with them
 places.py      checks of the folders that a file names
+trust.py       checks of who may call, and of how secrets travel
 scanned.py     stores that are found by patterns
 hot.py         a thread's hot configuration
 reading.py     from a file to a Config, or to every problem at once

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from sealing.addresses import host_port, http_base
+from sealing import tokens
+from sealing.addresses import NETWORK_EXAMPLE, Network, host_port, http_base, network
 from sealing.processors.placement import parse_cpus
 from sealing.proofs import SECTOR_SIZES
 from sealing.units import DURATION_EXAMPLE, SIZE_EXAMPLE, parse_duration, parse_size
@@ -63,10 +65,10 @@ SHARED_STAGES = ("c2", "snap_prove")
 """Stages that need no file of the sector: a machine without a thread and a store can prove for others."""
 
 NAME_LIMIT = 200
-"""Characters of a worker's name, which is a queue's name and a part of workflow ids."""
+"""Bytes of a worker's name, which is a queue's name, a folder's, and a part of workflow ids."""
 
 _SIZE_OF = {size: name for name, size in SECTOR_SIZES.items()}
-_BAD_IN_NAMES = re.compile(r"[\s/\\'\"`\x00-\x1f\x7f]")
+_BAD_IN_NAMES = re.compile(r"[\s/\\'\"`\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ OURS = Words("ours")
 """Marks a key of ours in a table of the other worker's, which ignores it."""
 
 
-def _from_text(kind: type[T], parse: Callable[[str], T], example: str) -> Callable[[object], T]:
+def _from_text(kind: type[T] | UnionType, parse: Callable[[str], T], example: str) -> Callable[[object], T]:
     def read(value: object) -> T:
         if isinstance(value, kind):
             return value
@@ -131,15 +133,9 @@ def _stage(name: str) -> str:
 
 def queue_name(name: str) -> str:
     """Return ``name`` when it can be a queue's name. Raises ValueError that says what would be right."""
-    if not name or len(name) > NAME_LIMIT or _BAD_IN_NAMES.search(name):
-        raise ValueError(f"write a name of 1 to {NAME_LIMIT} characters without spaces, slashes, backslashes or quotes")
+    if name in {"", ".", ".."} or len(name.encode(errors="replace")) > NAME_LIMIT or _BAD_IN_NAMES.search(name):
+        raise ValueError(f"write a name of 1 to {NAME_LIMIT} bytes without spaces, slashes, backslashes or quotes")
     return name
-
-
-def _token(token: str) -> str:
-    if not re.fullmatch(r"[!-~]+", token):
-        raise ValueError("write the token alone: letters, digits and signs, without spaces and line ends")
-    return token
 
 
 def absolute(path: str) -> Path:
@@ -166,6 +162,12 @@ def _exchange(place: str) -> str:
     return str(absolute(place))
 
 
+def _variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError("write the name of an environment variable, not what it holds")
+    return name
+
+
 def _bytes(value: object) -> int:
     if isinstance(value, str):
         return parse_size(value)
@@ -186,10 +188,15 @@ Plan = Annotated[str, AfterValidator(_plan), Words("`sealer` or `snapup`")]
 StageName = Annotated[str, AfterValidator(_stage), Words("stage")]
 SizeName = Annotated[str, AfterValidator(_size_name), Words("sector size")]
 QueueName = Annotated[str, AfterValidator(queue_name), Words("name")]
-Token = Annotated[str, AfterValidator(_token), Words("text")]
+Token = Annotated[str, AfterValidator(tokens.checked), Words("text")]
 CpuList = Annotated[str, AfterValidator(_checked(parse_cpus)), Words("list of CPUs")]
 HttpAddress = Annotated[str, AfterValidator(_checked(http_base)), Words("URL or multiaddr")]
 HostPort = Annotated[str, AfterValidator(_checked(host_port)), Words("host:port")]
+AddressRange = Annotated[
+    Network, PlainValidator(_from_text(Network, network, NETWORK_EXAMPLE)), Words("IP address or network")
+]
+"""Addresses that may call."""
+Variable = Annotated[str, AfterValidator(_variable), Words("name of a variable")]
 Port = Annotated[int, Field(ge=0, le=65535), Words("port")]
 """A port to serve on; 0 takes any that is free."""
 Count = Annotated[int, Field(ge=1), Words("number from 1")]

@@ -58,6 +58,14 @@ def inner_table(table: type[Table], name: str) -> type[Table] | None:
     return inner[0] if inner else None
 
 
+def table_at(raw: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return the table that stands in a parsed file under these names; an empty one where there is none."""
+    entry: object = raw
+    for name in names:
+        entry = entry.get(name) if isinstance(entry, dict) else None
+    return entry if isinstance(entry, dict) else {}
+
+
 def _is_table(kind: object) -> TypeGuard[type[Table]]:
     return isinstance(kind, type) and issubclass(kind, Table)
 

@@ -8,9 +8,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from sealing import tokens
 from sealing.addresses import http_base
 from sealing.config.fields import (
     OURS,
+    AddressRange,
     DefaultWords,
     Duration,
     FilePath,
@@ -19,6 +21,7 @@ from sealing.config.fields import (
     Port,
     QueueName,
     Token,
+    Variable,
 )
 from sealing.config.tables import Table
 
@@ -27,10 +30,26 @@ class RpcServer(Table):
     """Where the worker serves its own JSON-RPC."""
 
     host: str = "127.0.0.1"
-    """Where the manager's operators reach this worker's JSON-RPC. Whoever reaches it commands the threads; the other
-    worker listens on every interface."""
+    """Where the manager's operators reach this worker's JSON-RPC, and command its threads. The other worker listens on
+    every interface unless it is told otherwise."""
     port: Port = 17890
     """Its port; 0 takes any that is free."""
+    allowed_addresses: Annotated[tuple[AddressRange, ...] | None, OURS] = None
+    """The addresses that may call beside this machine's own loopback, such as `["10.0.0.5", "10.1.0.0/16"]`. Where
+    `host` can be reached from other machines and neither this nor a token is given, only the manager's own may."""
+    token_file: Annotated[FilePath | None, OURS] = None
+    """A file with a bearer token that every call needs. damocles' own manager sends none."""
+    token_env: Annotated[Variable | None, OURS] = None
+    """The environment variable that holds this token, in place of a file."""
+
+    def token(self) -> str | None:
+        """Return the token that callers must bear, if any; one of the environment is taken out of it.
+
+        Raises TokenError.
+        """
+        if self.token_file is not None:
+            return tokens.of_file(self.token_file)
+        return tokens.of_environment(self.token_env) if self.token_env is not None else None
 
 
 class Worker(Table):
@@ -80,16 +99,16 @@ class SectorManager(Table):
     given."""
 
     def headers(self) -> dict[str, str]:
-        """Return the HTTP headers of each call. Raises OSError for a token's file that is gone."""
+        """Return the HTTP headers of each call. Raises TokenError for a token's file that is gone."""
         token = self._token()
         return {**self.rpc_client.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
 
     def pieces_token(self) -> str | None:
-        """Return the bearer token for the data of pieces. Raises OSError for a token's file that is gone."""
+        """Return the bearer token for the data of pieces. Raises TokenError for a token's file that is gone."""
         return self.piece_token or self._token()
 
     def _token(self) -> str | None:
-        return self.token_file.read_text(encoding="utf-8").strip() if self.token_file else None
+        return tokens.of_file(self.token_file) if self.token_file else None
 
     @property
     def url(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sealing import foreign
 from sealing.config.lines import key_lines, line_of
 from sealing.config.older import Renamed, renamed
 from sealing.config.problems import ConfigError, Finding, Key, Note, Problem, dotted
@@ -78,7 +79,8 @@ _TOO_DEEP = f"holds more than {DEPTH} lists and tables in each other; write what
 
 def _text(file: Path) -> str:
     try:
-        data = file.read_bytes()
+        # Also from a pipe: what holds secrets is decrypted on its way.
+        data = foreign.read(file, foreign.DOCUMENT_LIMIT, pipes=True)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise _refused(file, f"cannot be read: {why}; correct the path") from None

@@ -16,27 +16,35 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sealing.config import hot
+from sealing import tokens
+from sealing.config import hot, trust
 from sealing.config.fields import SHARED_STAGES, SIMULATED, STAGES, absolute, queue_name
-from sealing.config.keys import WITHOUT_EFFECT
-from sealing.config.machine import SectorManager
+from sealing.config.keys import WITHOUT_EFFECT, table_at
+from sealing.config.machine import RpcServer, SectorManager
 from sealing.config.model import NO_MANAGER
 from sealing.config.ours import Temporal
 from sealing.config.problems import Finding, Key
 from sealing.config.scanned import Scan, scan
 from sealing.config.stores import Attached
+from sealing.config.tables import Table
 from sealing.keyring import KeyFileError, read_keys
 from sealing.stores import incumbent
+from sealing.tokens import NO_FILE
 
 NO_PROGRAM = "is no program that this user can run; correct it"
-NO_FILE = "is no file that this user can read; correct the path"
+NAMING: tuple[tuple[tuple[str, ...], type[Table]], ...] = (
+    (("worker", "rpc_server"), RpcServer),
+    (("sector_manager",), SectorManager),
+    (("temporal",), Temporal),
+)
+"""The tables that name files, by keys that say so at their end."""
 NO_THREAD = "add a [[sealing_thread]] with the location of its folder"
 
 
 def check_needs(raw: dict[str, Any]) -> list[Finding]:
     """Return which tables are missing: a machine without a thread that only proves for others needs neither of two."""
     has_thread = bool(raw.get("sealing_thread"))
-    if not has_thread and any(_table(raw, "processors").get(stage) for stage in SHARED_STAGES):
+    if not has_thread and any(table_at(raw, "processors").get(stage) for stage in SHARED_STAGES):
         return []
     needed = [] if "sector_manager" in raw else [Finding(("sector_manager",), None, NO_MANAGER)]
     return needed if has_thread else [*needed, Finding(("sealing_thread",), None, NO_THREAD)]
@@ -44,13 +52,14 @@ def check_needs(raw: dict[str, Any]) -> list[Finding]:
 
 def check_places(raw: dict[str, Any]) -> list[Finding]:
     """Return what is wrong with the folders, files and names of a parsed configuration."""
-    return [*_threads(raw), *_attached(raw), *_scanned(raw), *_files(raw), *_tls_pair(raw), *_queue_names(raw)]
+    places = [*_threads(raw), *_attached(raw), *_scanned(raw), *_files(raw)]
+    return [*places, *trust.check(raw), *_queue_names(raw)]
 
 
 def look_around(raw: dict[str, Any]) -> list[Finding]:
     """Return what deserves a look in the folders of a parsed configuration, and keeps no worker from starting."""
     found = [Finding(("worker", "scan_persist_stores", at), pattern, why) for at, pattern, why in _scan(raw)[1]]
-    found += _unknown_locks(raw)
+    found += [*_unknown_locks(raw), *trust.look_around(raw)]
     for index, thread in _tables(raw, "sealing_thread"):
         folder = _path(thread.get("location"))
         if folder is None or folder_problem(folder, writable=False):
@@ -71,11 +80,6 @@ def _tables(raw: dict[str, Any], name: str) -> Iterator[tuple[int, dict[str, Any
     for index, entry in enumerate(entries if isinstance(entries, list) else []):
         if isinstance(entry, dict):
             yield index, entry
-
-
-def _table(raw: dict[str, Any], name: str) -> dict[str, Any]:
-    entry = raw.get(name)
-    return entry if isinstance(entry, dict) else {}
 
 
 def _path(value: object) -> Path | None:
@@ -118,7 +122,7 @@ def _scanned(raw: dict[str, Any]) -> Iterator[Finding]:
 
 def _scan(raw: dict[str, Any]) -> tuple[list[tuple[int, str, str]], list[tuple[int, str, str]]]:
     """Return what is wrong and what deserves a look about ``scan_persist_stores``: position, pattern, why."""
-    patterns = _table(raw, "worker").get("scan_persist_stores")
+    patterns = table_at(raw, "worker").get("scan_persist_stores")
     given = patterns if isinstance(patterns, list) else []
     usable = {at: pattern for at, pattern in enumerate(given) if isinstance(pattern, str)}
     found = scan(tuple(usable.values()), tuple(_stores(raw))) if usable else Scan()
@@ -160,20 +164,20 @@ def folder_problem(folder: Path, *, writable: bool) -> str | None:
 
 def _files(raw: dict[str, Any]) -> Iterator[Finding]:
     """Find files that are named and cannot be used."""
-    processors = _table(raw, "processors")
-    for table, model in (("sector_manager", SectorManager), ("temporal", Temporal)):
-        given = _table(raw, table)
+    processors = table_at(raw, "processors")
+    for tables, model in NAMING:
+        given = table_at(raw, *tables)
         for name in model.model_fields:
             path = _path(given.get(name)) if name.endswith("_file") else None
             if path and (wrong := CHECKS.get(name, _file_problem)(path)):
-                yield Finding((table, name), given[name], wrong)
+                yield Finding((*tables, name), given[name], wrong)
     program = processors.get("program")
     if isinstance(program, str) and program not in {"", SIMULATED} and not _is_program(program):
         yield Finding(("processors", "program"), program, f"{NO_PROGRAM}, or remove the key and run: make setup")
     for key, processor in _processors(processors):
         if isinstance(program := processor.get("bin"), str) and not _is_program(program):
             yield Finding((*key, "bin"), program, NO_PROGRAM)
-    for size, tree in _table(processors, "static_tree_d").items():
+    for size, tree in table_at(processors, "static_tree_d").items():
         if (path := _path(tree)) and not _is_readable(path):
             yield Finding(("processors", "static_tree_d", size), tree, NO_FILE)
 
@@ -186,8 +190,8 @@ def _processors(processors: dict[str, Any]) -> Iterator[tuple[Key, dict[str, Any
 
 
 def _unknown_locks(raw: dict[str, Any]) -> Iterator[Finding]:
-    processors = _table(raw, "processors")
-    known = _table(processors, "ext_locks")
+    processors = table_at(raw, "processors")
+    known = table_at(processors, "ext_locks")
     for key, processor in _processors(processors):
         locks = processor.get("locks")
         for index, lock in enumerate(locks if isinstance(locks, list) else []):
@@ -208,15 +212,11 @@ def _keys_problem(path: Path) -> str | None:
     return None
 
 
-def _token_problem(path: Path) -> str | None:
-    """Return what is wrong with a file that holds a token."""
-    try:
-        return None if path.read_text(encoding="utf-8").strip() else "holds no token; write one into it"
-    except (OSError, ValueError):
-        return NO_FILE
-
-
-CHECKS: Mapping[str, Callable[[Path], str | None]] = {"payload_key_file": _keys_problem, "token_file": _token_problem}
+CHECKS: Mapping[str, Callable[[Path], str | None]] = {
+    "payload_key_file": _keys_problem,
+    "token_file": tokens.problem,
+    "api_key_file": tokens.problem,
+}
 """What a file must hold, by its key; all others must only be there."""
 
 
@@ -228,27 +228,18 @@ def _is_program(name: str) -> bool:
     return "\0" not in name and shutil.which(name) is not None
 
 
-def _tls_pair(raw: dict[str, Any]) -> Iterator[Finding]:
-    temporal = _table(raw, "temporal")
-    pair = ("tls_cert_file", "tls_key_file")
-    given = [name for name in pair if name in temporal]
-    if len(given) == 1:
-        (missing,) = set(pair) - set(given)
-        yield Finding(("temporal", missing), None, f"is needed with {given[0]}; add it")
-
-
 def _queue_names(raw: dict[str, Any]) -> Iterator[Finding]:
     """Find a worker's name that cannot be a queue's name, or is the fleet's."""
-    given = _table(raw, "worker").get("name")
+    given = table_at(raw, "worker").get("name")
     name = given if given is not None else socket.gethostname()
-    fleet = _table(raw, "temporal").get("task_queue", Temporal().task_queue)
+    fleet = table_at(raw, "temporal").get("task_queue", Temporal().task_queue)
     if name == fleet:
         yield Finding(("worker", "name"), name, "is the fleet's queue, temporal.task_queue; give one another name")
     # What is no text is nobody's name: the models tell.
     names = ((fleet, "the fleet's queue"), (name, "the worker's name"))
     taken = {queue: whose for queue, whose in names if isinstance(queue, str)}
     for stage in SHARED_STAGES:
-        queue = _table(raw, "temporal").get(f"{stage}_queue")
+        queue = table_at(raw, "temporal").get(f"{stage}_queue")
         if isinstance(queue, str) and (other := taken.setdefault(queue, stage)) != stage:
             right = f"is {other} too; give each queue its own name"
             yield Finding(("temporal", f"{stage}_queue"), queue, right)

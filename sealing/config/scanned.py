@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sealing import foreign
 from sealing.config.stores import Attached
 from sealing.stores.layout import STORE_MARK
 
@@ -67,10 +68,11 @@ def described(folder: Path) -> Attached | None:
     """Return the store that a folder says it is; None where it says nothing. Raises ValueError that says what to do."""
     path = folder / STORE_MARK
     try:
-        text = path.read_text(encoding="utf-8")
-        value: Any = json.loads(text)
+        value: Any = json.loads(foreign.read(path, foreign.DOCUMENT_LIMIT).decode())
     except FileNotFoundError:
         return None
+    except foreign.TooLargeError as error:
+        raise ValueError(f"{error}; is it the store's own?") from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}); let this user read it") from None
     except (ValueError, RecursionError) as error:

@@ -6,10 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sealing.addresses import is_loopback
 from sealing.config import hot
 from sealing.config.fields import OUR_PROGRAM, STAGES
 from sealing.config.hot import as_it_is
 from sealing.config.keys import WITHOUT_EFFECT
+from sealing.config.machine import RpcServer
 from sealing.config.model import Config
 from sealing.config.processors import Processor
 from sealing.config.tables import Table
@@ -40,6 +42,7 @@ def _worker(config: Config) -> dict[str, Any]:
     return {
         "name": worker.name,
         "rpc_server": f"{worker.rpc_server.host}:{worker.rpc_server.port}",
+        "callers": _callers(worker.rpc_server),
         "local_pieces_dirs": _plain(worker.local_pieces_dirs),
         "ping_interval": _plain(worker.ping_interval),
         "manager": manager.url if manager else None,
@@ -47,6 +50,15 @@ def _worker(config: Config) -> dict[str, Any]:
         "piece_token": manager is not None and manager.piece_token is not None,
         "token_file": str(manager.token_file) if manager and manager.token_file else None,
     }
+
+
+def _callers(service: RpcServer) -> list[str]:
+    """Return in words who may call the worker's JSON-RPC: all of it must be met."""
+    borne = service.token_file or service.token_env
+    token = [f"who bears the token of {borne}"] if borne else []
+    if service.allowed_addresses is not None:
+        return [*token, ", ".join(map(str, service.allowed_addresses)) or "this machine"]
+    return token or ["this machine" if is_loopback(service.host) else "the manager's address"]
 
 
 def _threads(config: Config) -> list[dict[str, Any]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, PlainValidator, model_validator
 
-from sealing.addresses import is_loopback
+from sealing import tokens
+from sealing.addresses import Network, is_loopback, network
 from sealing.devnet.faults.kinds import Fault
 from sealing.proofs import seal_proof
 from sealing.values import Frozen
@@ -16,7 +17,7 @@ from sealing.values import Frozen
 class DevnetConfig(Frozen):
     """Where it listens and keeps its state, what it hands out, how its chain goes. Wrong values raise ValueError."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)  # it may hold a token
 
     data: Path
     """The folder of its database, made when missing."""
@@ -24,9 +25,13 @@ class DevnetConfig(Frozen):
     port: Annotated[int, Field(ge=0, lt=1 << 16)] = 1789
     """0 means any free port."""
     token: str | None = Field(default=None, min_length=1, repr=False)
-    """What callers must send as bearer. Needed to listen beyond this machine."""
+    """What callers must send as bearer."""
     token_file: Path | None = None
     """A file that holds the token, in place of ``token``."""
+    token_env: str | None = Field(default=None, min_length=1)
+    """The environment variable that holds it, in place of both."""
+    allowed_addresses: tuple[Annotated[Network, PlainValidator(network)], ...] | None = None
+    """The addresses that may call beside this machine's own loopback. Beyond it this or a token is needed."""
 
     miner: Annotated[int, Field(ge=0, lt=2**63)] = 1000
     proof_types: Annotated[tuple[int, ...], Field(min_length=1)] = (5,)
@@ -66,13 +71,14 @@ class DevnetConfig(Frozen):
                 " every ticket would be expired when it is drawn"
             )
             raise ValueError(msg)
-        if self.token is not None and self.token_file is not None:
-            msg = "token and token_file are both set: remove one"
+        given = [name for name in ("token", "token_file", "token_env") if getattr(self, name) is not None]
+        if len(given) > 1:
+            msg = f"{' and '.join(given)} are both set: remove one"
             raise ValueError(msg)
-        if not is_loopback(self.host) and self.token is None and self.token_file is None:
+        if not is_loopback(self.host) and not given and self.allowed_addresses is None:
             msg = (
-                f"host {self.host!r} can be reached from other machines, and no token is set:"
-                " set token or token_file, or listen on 127.0.0.1"
+                f"host {self.host!r} can be reached from other machines, and nothing says who may call:"
+                " set token_file, token_env or allowed_addresses, or listen on 127.0.0.1"
             )
             raise ValueError(msg)
         for name, folder in self.stores.items():
@@ -82,11 +88,10 @@ class DevnetConfig(Frozen):
         return self
 
     def bearer(self) -> str | None:
-        """Return the token that callers must send, or None. Raises OSError or ValueError for a file without one."""
-        if self.token_file is None:
-            return self.token
-        token = self.token_file.read_text(encoding="utf-8").strip()
-        if not token:
-            msg = f"{self.token_file} is empty: write a token into it"
-            raise ValueError(msg)
-        return token
+        """Return the token that callers must send, or None; one of the environment is taken out of it.
+
+        Raises TokenError where there should be one.
+        """
+        if self.token_env is not None:
+            return tokens.of_environment(self.token_env)
+        return self.token if self.token_file is None else tokens.of_file(self.token_file)

@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from sealing.jsonrpc.server import guarded
+from sealing.jsonrpc.access import Access, guarded
 from sealing.pieces.cid import commitment_of, piece_cid
 from sealing.pieces.commitment import PieceHash, padded_size
-from sealing.stores import durable
+from sealing.stores import durable, names
 from sealing.values import Frozen
 
 PATH = "/piecestore/{cid}"
@@ -47,8 +47,8 @@ class PieceStore:
 
     def path(self, cid: str) -> Path:
         """Return where a piece is, or would be. Raises ValueError for a text that is no piece CID."""
-        commitment_of(cid)  # so nothing but a CID ever becomes part of a path
-        return self._folder / cid
+        commitment_of(cid)  # so nothing but a CID is looked for
+        return self._folder / names.part(cid, "the piece")
 
     def add(self, source: Path, most: int) -> StoredPiece:
         """Copy a file of 1 to ``most`` bytes into the store; again, it changes nothing.
@@ -115,8 +115,8 @@ def _check_length(length: int, source: Path, most: int) -> None:
         )
 
 
-def piece_route(store: PieceStore, token: str | None) -> Route:
-    """Return the route of the pieces: whole, or by Range; only to who bears ``token``, where there is one."""
+def piece_route(store: PieceStore, access: Access) -> Route:
+    """Return the route of the pieces: whole, or by Range; only to whom ``access`` lets in."""
 
     async def piece(request: Request) -> Response:
         cid: str = request.path_params["cid"]
@@ -124,8 +124,8 @@ def piece_route(store: PieceStore, token: str | None) -> Route:
             path = store.path(cid)
         except ValueError as error:
             return PlainTextResponse(f"{error}\n", 404)
-        if not path.is_file():
+        if path.is_symlink() or not path.is_file():  # a link would lead out of the store
             return PlainTextResponse(f"there is no piece {cid}\n", 404)
         return FileResponse(path, media_type="application/octet-stream")
 
-    return Route(PATH, guarded(piece, token), methods=["GET"])
+    return Route(PATH, guarded(piece, access), methods=["GET"])

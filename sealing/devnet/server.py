@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sealing.addresses import RPC_PATH
@@ -26,6 +25,7 @@ from sealing.devnet.manager import DevnetManager
 from sealing.devnet.piecestore import PieceStore, piece_route
 from sealing.devnet.stores import Stores
 from sealing.devnet.verifier import Verifier
+from sealing.jsonrpc.access import Access
 from sealing.jsonrpc.server import JsonRpcServer, application
 
 log = logging.getLogger(__name__)
@@ -64,9 +64,6 @@ class DevnetServer:
         await self._resources.aclose()
         log.info("embedded manager at %s stopped", self.address)
 
-    def _pieces(self) -> Route:
-        return piece_route(PieceStore(self.config.data), self.config.bearer())
-
     async def _open(self, resources: contextlib.AsyncExitStack) -> ASGIApp:
         stores = Stores(self.config.stores)
         self.config.data.mkdir(parents=True, exist_ok=True)
@@ -76,9 +73,10 @@ class DevnetServer:
         resources.callback(database.close)
         self.chain = open_chain(link, self.config, self._clock)
         await database.run(lambda tx: book.configure(tx, self.config.faults, self.chain.clock()))
-        surround = Surround(self.chain, database)
+        surround, access = Surround(self.chain, database), Access(self.config.bearer(), self.config.allowed_addresses)
+        pieces = piece_route(PieceStore(self.config.data), access)
         handlers = surround.handlers(DevnetManager(self.chain, database, stores, self._verifier).handlers())
-        return surround.application(application(handlers, RPC_PATH, self.config.bearer(), self._pieces()))
+        return surround.application(application(handlers, RPC_PATH, access, pieces))
 
 
 @contextlib.contextmanager

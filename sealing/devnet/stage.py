@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sealing import foreign
 from sealing.cache import proof_environment
 from sealing.processors.tasks import StageTask
 
@@ -84,12 +85,9 @@ async def _run(argv: Sequence[str], folder: Path, stage: str, time_limit: float)
 
 def _answer(folder: Path, stage: str, status: int) -> Answer:
     try:
-        with (folder / OUTPUT).open("rb") as file:
-            found = json.loads(file.read(OUTPUT_LIMIT))
+        found = json.loads(foreign.read(folder / OUTPUT, OUTPUT_LIMIT))
     except (FileNotFoundError, ValueError, RecursionError):
         found = {}
     envelope = found if isinstance(found, dict) else {}
-    with (folder / LOG).open("rb") as log:
-        log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL))
-        said = log.read().decode(errors="replace").strip()
+    said = foreign.tail(folder / LOG, LOG_TAIL)
     return Answer(stage, status, envelope.get("err_msg"), envelope.get("output"), said)

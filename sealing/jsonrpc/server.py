@@ -4,51 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Self
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from sealing.jsonrpc.access import OPEN, Access, guarded, refused
 from sealing.jsonrpc.dispatch import IDEMPOTENCY_KEY, Handlers, dispatch
 from sealing.jsonrpc.errors import Unanswered
 
 MAX_BODY = 4 << 20
 """Bytes of a request; the largest that a worker sends is a proof, a few kilobytes."""
+BODY_SECONDS = 30.0
+"""How long a request's body may take to come."""
+IDLE_SECONDS = 30.0
+"""How long a connection may be open without a request; between two requests it is some seconds, uvicorn's own."""
+MAX_CONNECTIONS = 256
+"""Connections at once; more are cut as they come."""
 STOP_SECONDS = 5
 """How long calls under way may go on when the server stops."""
 _CUT = "sealflow.cut"
 """The key in a call's scope of what cuts the connection of a client."""
 
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-"""Answers a request."""
-
-
-def application(handlers: Handlers, path: str, token: str | None = None, *beside: Route) -> Starlette:
+def application(handlers: Handlers, path: str, access: Access = OPEN, *beside: Route) -> Starlette:
     """Return the HTTP application that answers the methods of ``handlers`` at ``path``, and the routes ``beside``."""
 
     async def rpc(request: Request) -> Response:
-        try:
-            body = await body_of(request, MAX_BODY)
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
-        if body is None:
-            return PlainTextResponse(f"the request is larger than {MAX_BODY} bytes\n", 413, {"Connection": "close"})
+        body = await body_of(request, MAX_BODY)
+        if isinstance(body, Response):
+            return body
         try:
             status, answer = await dispatch(handlers, body, request.headers.get(IDEMPOTENCY_KEY))
         except Unanswered:
             return HangUp()
         return Response(answer, status, media_type="application/json")
 
-    return Starlette(routes=[Route(path, guarded(rpc, token), methods=["POST"]), *beside])
+    return Starlette(routes=[Route(path, guarded(rpc, access), methods=["POST"]), *beside])
 
 
 async def hang_up(scope: Scope, receive: Receive) -> None:
@@ -66,35 +66,50 @@ class HangUp(Response):
         await hang_up(scope, receive)
 
 
-def guarded(endpoint: Endpoint, token: str | None) -> Endpoint:
-    """Return an endpoint that answers only who bears ``token``; None: everybody."""
-
-    async def guard(request: Request) -> Response:
-        if not _allowed(request, token):
-            return PlainTextResponse("a bearer token is needed\n", 401, {"WWW-Authenticate": "Bearer"})
-        return await endpoint(request)
-
-    return guard
-
-
-def _allowed(request: Request, token: str | None) -> bool:
-    if token is None:
-        return True
-    given = request.headers.get("Authorization", "").encode(errors="replace")
-    return hmac.compare_digest(given, f"Bearer {token}".encode())
-
-
-async def body_of(request: Request, limit: int) -> bytes | None:
-    """Return the request's body, or None where it has more bytes than ``limit``; no more than that is ever held.
-
-    Raises ClientDisconnect.
-    """
+async def body_of(request: Request, limit: int) -> bytes | Response:
+    """Return the request's body; no more than ``limit`` bytes are ever held. Else the answer that says why not."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            return None
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    return refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request is larger than {limit} bytes")
+    except TimeoutError:
+        return refused(HTTPStatus.REQUEST_TIMEOUT, f"the request did not come within {BODY_SECONDS:g} s")
+    except ClientDisconnect:
+        return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
     return bytes(body)
+
+
+class _Bounded(H11Protocol):
+    """A connection that is cut when it asks for nothing: what hangs here would take files that sealing needs."""
+
+    _look: asyncio.TimerHandle | None = None
+    _seen: object = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Take it, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+        else:
+            self._look = self.loop.call_later(IDLE_SECONDS, self._look_after)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        if self._look is not None:
+            self._look.cancel()
+        super().connection_lost(exc)
+
+    def _look_after(self) -> None:
+        """Cut it where no request was under way since the last look."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self.cycle is self._seen:
+            self.transport.abort()
+            return
+        self._seen = self.cycle
+        self._look = self.loop.call_later(IDLE_SECONDS, self._look_after)
 
 
 class _Quiet(uvicorn.Server):
@@ -130,7 +145,9 @@ class JsonRpcServer:
             uvicorn.Config(
                 self._answer,
                 interface="asgi3",
-                http="h11",
+                http=_Bounded,
+                # Whoever calls is who is connected: a header of the caller's own must not say otherwise.
+                proxy_headers=False,
                 ws="none",
                 lifespan="off",
                 log_config=None,

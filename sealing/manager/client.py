@@ -36,6 +36,10 @@ from sealing.values import Base64, Deal, Frozen, Hex32, SectorId, Seed, Ticket
 R = TypeVar("R")
 
 
+MOST_PIECES = 4096
+"""Pieces of a sector: they travel with its task, of which Temporal takes 2 MB, some 400 bytes each at the longest."""
+
+
 class SeedAnswer(Frozen):
     """The seed; or, without it, whether to wait, and how many seconds."""
 
@@ -119,6 +123,7 @@ class Manager:
         )
         given = await self._call(methods.ALLOCATE_SNAPUP, spec, headers=_keyed(request))
         try:
+            _count(given.pieces if given else None)
             return None if given is None else given.value()
         except ValueError as error:
             raise Permanent(self._rpc.about(methods.ALLOCATE_SNAPUP.name, str(error))) from error
@@ -130,6 +135,7 @@ class Manager:
         spec = AcquireDealsSpec(max_deals=max_deals, min_used_space=min_used_space)
         pieces = await self._call(methods.ACQUIRE_DEALS, Id.of(sector), spec)
         try:
+            _count(pieces)
             return tuple(piece.value() for piece in pieces or ())
         except ValueError as error:
             raise Permanent(self._rpc.about(methods.ACQUIRE_DEALS.name, str(error))) from error
@@ -219,6 +225,12 @@ class Manager:
             return method.load_result(raw)
         except ValueError as error:
             raise Permanent(self._rpc.about(method.name, str(error))) from error
+
+
+def _count(pieces: Sequence[object] | None) -> None:
+    """Raise ValueError for more pieces than Temporal takes in one value."""
+    if pieces is not None and len(pieces) > MOST_PIECES:
+        raise ValueError(f"it gave {len(pieces)} pieces for one sector, {MOST_PIECES} at most are taken")
 
 
 def _keyed(request: str | None) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
+from sealing.failures import bounded
 from sealing.proofs import seal_proof
 from sealing.values import Base64, Hex32
 
@@ -139,7 +140,7 @@ Count = Annotated[int, Field(ge=0, lt=2**64)]
 """An unsigned integer of 64 bits."""
 Flag = Annotated[bool, BeforeValidator(_no_if_null)]
 """A boolean; null is false."""
-Text = Annotated[str, BeforeValidator(_blank_if_null)]
-"""A text; null is empty."""
+Text = Annotated[str, BeforeValidator(_blank_if_null), AfterValidator(bounded)]
+"""A text, cut where it is longer than any that people read; null is empty."""
 CountOrNull = Annotated[Count, BeforeValidator(_zero_if_null)]
 """An unsigned integer of 64 bits; null is 0."""

@@ -44,7 +44,7 @@ PASSING = frozenset({408, 429})
 """Statuses below 500 that say that the server is busy, not that the request is wrong."""
 ADVICE = {
     401: "the manager wants a token: set token_file, or Authorization in rpc_client.headers",
-    403: "the manager refuses the token: check token_file, or Authorization in rpc_client.headers",
+    403: "the manager refuses this machine or its token: check token_file, or Authorization in rpc_client.headers",
     404: "nothing is served at this path: check the address, the manager's path is /rpc/v0",
     405: "this path takes no POST: check the address, the manager's path is /rpc/v0",
     413: "the request is larger than the manager, or a proxy before it, takes",

@@ -9,15 +9,13 @@ log          what the processor said; log.before is that of the start before
 
 from __future__ import annotations
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from sealing import foreign
 from sealing.failures import Temporary
 from sealing.processors import locks, processes
 from sealing.stores import durable
@@ -98,8 +96,8 @@ class JobFolder:
     def record(self) -> Record | None:
         """Return the record of the last start; None if there is none that can be read."""
         try:
-            return Record.model_validate_json((self.path / "job.json").read_bytes())
-        except (FileNotFoundError, ValidationError):
+            return Record.model_validate_json(foreign.read(self.path / "job.json", foreign.DOCUMENT_LIMIT))
+        except (FileNotFoundError, ValueError):
             return None
 
     def note(self, record: Record) -> None:
@@ -143,12 +141,7 @@ class JobFolder:
 
     def log_tail(self) -> str:
         """Return the last words of the processor."""
-        try:
-            with self.log.open("rb") as log:
-                log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_TAIL))
-                return log.read().decode(errors="replace").strip()
-        except FileNotFoundError:
-            return ""
+        return foreign.tail(self.log, LOG_TAIL)
 
     def halt(self, grace: float = GRACE) -> bool:
         """End every process of the job, and wait until they are gone. Return whether there was one.

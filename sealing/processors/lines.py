@@ -13,11 +13,12 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from sealing import foreign
 from sealing.failures import bounded
 from sealing.processors.tasks import StageTask
 
 LINE_LIMIT = 64 << 20
-"""Bytes of an answer's line at most: the longest, C1's of 64 GiB, has some 20 MB."""
+"""Bytes of an answer at most, by a line or a file: the longest, C1's of 64 GiB, has some 20 MB."""
 SHOWN = 200
 """Characters of a line that are shown."""
 _FIELDS = (b'"id"', b'"err_msg"', b'"output"')
@@ -99,5 +100,5 @@ def request(task: StageTask[Any]) -> bytes:
 
 def _whole(value: object) -> object:
     if isinstance(value, dict) and list(value) == ["$file"]:
-        return from_json(Path(value["$file"]).read_bytes())["output"]
+        return from_json(foreign.read(Path(value["$file"]), LINE_LIMIT))["output"]
     return value

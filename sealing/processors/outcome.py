@@ -17,8 +17,10 @@ from typing import TypeVar
 
 from pydantic_core import from_json
 
+from sealing import foreign
 from sealing.failures import LeveledFailure, Permanent, SealingFailure, Temporary, bounded
 from sealing.processors.folder import JobFolder
+from sealing.processors.lines import LINE_LIMIT
 from sealing.processors.tasks import StageTask
 from sealing.stores import space
 
@@ -41,9 +43,13 @@ class End:
 def read_answer(folder: JobFolder, task: StageTask[T], end: End) -> T:
     """Return the answer in the job's output. Raises the failure that the output, or its absence, stands for."""
     try:
-        raw = folder.output.read_bytes()
+        raw = foreign.read(folder.output, LINE_LIMIT)
     except FileNotFoundError:
         raise _no_output(folder, task.stage, end) from None
+    except foreign.TooLargeError as error:
+        raise Permanent(
+            f"{end.program} {task.stage} wrote no right output: {error}; is it the right program?"
+        ) from None
     try:
         message, output = _open(raw)
         if message is None:
@@ -62,7 +68,7 @@ def read_answer(folder: JobFolder, task: StageTask[T], end: End) -> T:
 def found_answer(folder: JobFolder, task: StageTask[T]) -> T | None:
     """Return the answer in the job's output, or None where there is no output, or a failure in it."""
     try:
-        message, output = _open(folder.output.read_bytes())
+        message, output = _open(foreign.read(folder.output, LINE_LIMIT))
         return task.read(output) if message is None else None
     except (FileNotFoundError, ValueError):
         return None

@@ -20,6 +20,7 @@ from sealing.processors.flight import Flight
 from sealing.processors.folder import JobFolder, Record, job_folders
 from sealing.processors.processor import Processor
 from sealing.processors.stream import AGAIN, Child, StoppedError
+from sealing.stores import names
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds before one that ended without an answer is started again; each time twice as long."""
@@ -99,7 +100,8 @@ class Streams:
                     "machine; end one of them"
                 )
             name = re.sub(r"[^\w.-]+", "-", processor.name).strip("-.")
-            folder = self._folder / (name if name.startswith(stage) else f"{stage}-{name}")
+            name = name if name.startswith(stage) else f"{stage}-{name}"
+            folder = self._folder / names.part(name, "the processor")
             self._streams[key] = Stream(processor, stage, JobFolder(folder))
         return self._streams[key]
 

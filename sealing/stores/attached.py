@@ -142,6 +142,7 @@ def _store(transfer: Transfer, check: Check) -> None:
         raise Wait(f"the store {transfer.store} is not there: mount it, or correct its path", space.LOOK_AGAIN)
     for source, target in transfer.pairs:
         transfer.phase, transfer.file = STORING, str(target)
+        _refuse_link(target.parent, transfer.pairs)
         if _same(check, source, target):
             transfer.done += source.stat().st_size
             continue
@@ -153,6 +154,15 @@ def _store(transfer: Transfer, check: Check) -> None:
         transfer.brought += source.stat().st_size
         durable.sync(target.parent)
         durable.sync(target.parent.parent)
+
+
+def _refuse_link(folder: Path, pairs: Pairs) -> None:
+    """Refuse a link where the sector's own folder should be: it would take files out of the store, over others'.
+
+    The folders of all sectors, such as ``cache``, may be links: that is how a store's owner lays it out.
+    """
+    if folder.is_symlink() and folder.name == pairs[0][1].name:
+        raise Permanent(f"{folder} is a link, where the sector's folder in its store should be: remove it, then resume")
 
 
 def _linked(source: Path, part: Path, transfer: Transfer) -> bool:
@@ -195,8 +205,8 @@ def _copy(check: Check, source: Path, part: Path, transfer: Transfer) -> None:
 
 
 def _same(check: Check, source: Path, target: Path) -> bool:
-    """Tell whether ``target`` is there and has the content of ``source``."""
-    if not target.is_file() or target.stat().st_size != source.stat().st_size:
+    """Tell whether ``target`` is there, itself and no link to elsewhere, and has the content of ``source``."""
+    if target.is_symlink() or not target.is_file() or target.stat().st_size != source.stat().st_size:
         return False
     if target.samefile(source):
         return True

@@ -75,7 +75,7 @@ def candidate(name: str, transfer: Transfer, needed: int, promised: int) -> Cand
 
 
 def _is_whole(source: Path, target: Path) -> bool:
-    return target.is_file() and target.stat().st_size == source.stat().st_size
+    return not target.is_symlink() and target.is_file() and target.stat().st_size == source.stat().st_size
 
 
 def _size(part: Path) -> int:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sealing import foreign
 from sealing.sector import SectorInput
 from sealing.stores import durable
 from sealing.values import Frozen
+
+LIMIT = 4 << 20
+"""Bytes of a claim that are read: what is in it went to Temporal as well, which takes 2 MB."""
 
 
 class Claim(Frozen):
@@ -16,10 +20,10 @@ class Claim(Frozen):
 
 
 def read_claim(location: str) -> Claim | None:
-    """Return the location's claim, if there is one. A broken one is an error: it may stand for a sector."""
+    """Return the location's claim, if there is one. A broken one is a ValueError: it may stand for a sector."""
     path = _path(location)
     try:
-        text = path.read_text()
+        text = foreign.read(path, LIMIT)
     except FileNotFoundError:
         return None
     return Claim.model_validate_json(text)

@@ -59,11 +59,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def copy(source: Path, target: Path, copied: Callable[[int], None]) -> int:
-    """Copy ``source`` over ``target`` and return its size in bytes.
+    """Copy ``source`` to ``target``, which must not be there, not even as a link; return its size in bytes.
 
     ``copied`` is called with the bytes of each chunk; what it raises gives the copy up.
     """
-    with source.open("rb") as reader, target.open("wb") as writer:
+    with source.open("rb") as reader, target.open("xb") as writer:
         size = os.fstat(reader.fileno()).st_size
         done = 0
         while done < size:
@@ -87,12 +87,14 @@ def _copy_chunk(reader: int, writer: int, count: int, offset: int) -> int:
 
 
 def copy_digested(source: Path, target: Path, copied: Callable[[int], None]) -> tuple[int, str]:
-    """Copy ``source`` over ``target``, through memory; return its size in bytes and the SHA-256 of what was read.
+    """Copy ``source`` to ``target``, through memory; return its size in bytes and the SHA-256 of what was read.
+
+    The target must not be there, not even as a link.
 
     ``copied`` is called with the bytes of each chunk; what it raises gives the copy up.
     """
     digest, size = hashlib.sha256(), 0
-    with source.open("rb") as reader, target.open("wb", buffering=0) as writer:
+    with source.open("rb") as reader, target.open("xb", buffering=0) as writer:
         while chunk := reader.read(CHUNK):
             digest.update(chunk)
             _write_all(writer, chunk)

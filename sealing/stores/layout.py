@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealing.stores import names
 from sealing.values import SectorId
 
 HOT_CONFIG = "config.toml"
@@ -21,6 +22,10 @@ class SectorFiles:
 
     root: Path
     name: str
+
+    def __post_init__(self) -> None:
+        """Refuse a name that would lead elsewhere. Raises UnsafeNameError."""
+        names.part(self.name, "the sector")
 
     @classmethod
     def local(cls, location: str | Path, sector: SectorId) -> SectorFiles:
@@ -43,8 +48,11 @@ class SectorFiles:
         return self.root / "pieces" / self.name
 
     def piece(self, cid: str) -> Path:
-        """Return the data of one piece: a file, or a link to one that is elsewhere on the machine."""
-        return self.pieces / cid
+        """Return the data of one piece: a file, or a link to one that is elsewhere on the machine.
+
+        Raises UnsafeNameError.
+        """
+        return self.pieces / names.part(cid, "the piece")
 
     @property
     def sealed(self) -> Path:
@@ -137,7 +145,8 @@ def part_of(target: Path) -> Path:
 def parts(stored: SectorFiles) -> list[Path]:
     """Return the unfinished copies of a sector's files, and of its upgrade's, that are in a store."""
     alone = [path for path in map(part_of, (stored.sealed, stored.update)) if path.exists()]
-    return [*alone, *stored.cache.glob(".*.part"), *stored.update_cache.glob(".*.part")]
+    folders = [folder for folder in (stored.cache, stored.update_cache) if not folder.is_symlink()]
+    return [*alone, *(part for folder in folders for part in folder.glob(".*.part"))]
 
 
 def space_needed(sector_size: int) -> int:

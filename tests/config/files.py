@@ -15,6 +15,8 @@ sealing_daemons = []
 name = "sealer-1"
 rpc_server.host = "0.0.0.0"
 rpc_server.port = 17891
+rpc_server.allowed_addresses = ["10.0.0.5", "fd00::/8"]
+rpc_server.token_file = "{root}/key"
 local_pieces_dir = "{root}/pieces"
 local_pieces_dirs = ["{root}/pieces"]
 scan_persist_stores = ["/mnt/*/store"]
@@ -113,6 +115,7 @@ def everything(root: Path) -> Path:
         (root / folder).mkdir()
     for file in ("key", "ca.pem", "cert.pem", "key.pem", "seal-processor", "tree-d"):
         (root / file).touch(mode=0o700)
+    (root / "key").write_text("secret")
     path = root / "everything.toml"
     path.write_text(EVERYTHING.format(root=root))
     return path

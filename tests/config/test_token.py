@@ -67,5 +67,5 @@ def test_a_token_is_told_in_one_way(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="both set: remove one"):
         config_for(tmp_path, token=SECRET, token_file=tmp_path / "token")
     (tmp_path / "token").write_text("\n")
-    with pytest.raises(ValueError, match="is empty: write a token"):
+    with pytest.raises(ValueError, match="holds no token; write one"):
         config_for(tmp_path, token_file=tmp_path / "token").bearer()

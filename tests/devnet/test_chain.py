@@ -65,9 +65,9 @@ def test_a_ticket_is_refused_when_old_early_or_made_up() -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"host": "0.0.0.0"}, "no token is set"),  # noqa: S104
-        ({"host": "manager.example"}, "no token is set"),
-        ({"host": "::"}, "no token is set"),
+        ({"host": "0.0.0.0"}, "nothing says who may call"),  # noqa: S104
+        ({"host": "manager.example"}, "nothing says who may call"),
+        ({"host": "::"}, "nothing says who may call"),
         ({"proof_types": [17]}, "non-interactive"),
         ({"proof_types": []}, "proof_types"),
         ({"epoch_seconds": 0}, "epoch_seconds"),

@@ -68,6 +68,35 @@ async def test_the_server_can_read_nothing_of_a_sector(temporal: Client, tmp_pat
         assert b"encryption-key-id" in bytes_there
 
 
+async def test_plain_signals_of_tctl_work_beside_encryption(
+    temporal: Client, tmp_path: Path, terminal: Terminal
+) -> None:
+    """Pause, resume with and without a state, and an abort with its reason; what became of them is encrypted."""
+    async with encrypted_plant(temporal, tmp_path) as built:
+        built.simulate(pc1={"seconds": 60})
+        async with working(built):
+            await built.until(lambda: "TicketAssigned" in built.reported(), "PC1 to run")
+            await terminal.signal_by_tctl(built, 1, "pause", None)
+            assert (await built.parked()).state is State.TicketAssigned
+            await terminal.signal_by_tctl(built, 1, "resume", '"TreeDBuilt"')
+            await built.until(lambda: built.reported().count("TreeDBuilt") == 2, "the signal to be carried out")
+            await terminal.signal_by_tctl(built, 1, "resume", '"Nowhere"')
+
+            async def refused() -> bool:
+                answer = (await built.status()).last_command
+                return answer is not None and "there is no state 'Nowhere'" in (answer.refused or "")
+
+            await built.until(refused, "the signal to be refused")
+            await terminal.signal_by_tctl(built, 1, "abort", f'{{"reason": "{SCRATCH}"}}')
+            with pytest.raises(WorkflowFailureError) as ended:
+                await built.finished()
+        assert SCRATCH in str(ended.value.cause)
+        found = [event async for event in built.sector().fetch_history_events()]
+        plain = [event for event in found if SCRATCH.encode() in event.SerializeToString()]
+        assert [event.HasField("workflow_execution_signaled_event_attributes") for event in plain] == [True]
+        assert not await _task_failed(built, "")
+
+
 async def test_our_commands_read_it_with_the_keys_alone(temporal: Client, tmp_path: Path) -> None:
     """By -c or by the environment's variable; without keys they say which is missing, and order nothing."""
     async with encrypted_plant(temporal, tmp_path) as built:

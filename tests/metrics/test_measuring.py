@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
@@ -26,7 +27,7 @@ from tests.world.scraped import METRICS, Scrape
 from workers import threads
 from workers.connection import StartError
 from workers.devserver import pick_port
-from workers.measuring import fleet, folders
+from workers.measuring import endpoint, fleet, folders
 from workers.measuring.endpoint import measured
 from workers.measuring.fleet import FleetMetrics
 from workers.measuring.folders import FolderMetrics
@@ -195,3 +196,19 @@ async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         with pytest.raises(StartError, match=rf"\[metrics\] http_listen = 127.0.0.1:{port}: .*in use"):
             async with measured(*given):
                 pass
+
+
+async def test_a_caller_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """One that says nothing, or half a word, keeps no thread and no file; others are answered before and after."""
+    monkeypatch.setattr(endpoint._Impatient, "timeout", 0.2)
+    async with endpoint._served(f"127.0.0.1:{(port := pick_port(None))}", []):
+        hanging = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        hanging[0][1].write(b"GET /metr")
+        async with httpx.AsyncClient() as http:
+            assert (await http.get(f"http://127.0.0.1:{port}/metrics")).status_code == 200
+            for reader, writer in hanging:
+                assert await asyncio.wait_for(reader.read(), 30) == b""
+                writer.close()
+            assert (await http.get(f"http://127.0.0.1:{port}/metrics")).status_code == 200
+    await until(lambda: not any("process_request_thread" in each.name for each in threading.enumerate()))
+    assert caplog.records == [record for record in caplog.records if record.levelname == "INFO"]

@@ -282,7 +282,7 @@ async def test_removes_a_sector(simulated: Sealing, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", ".", "..", "../s-t01000-5", "s-t01000-5/..", "cache"])
 async def test_removes_nothing_without_a_sector_s_name(tmp_path: Path, name: str) -> None:
     """A name that is no sector's never leads to anything being removed."""
-    with pytest.raises(ValueError, match="nothing is removed"):
+    with pytest.raises(ValueError, match=r"nothing is removed|cannot be a file's name"):
         await local.remove_sector(SectorFiles(tmp_path, name))
 
 

@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from sealing.config import Temporal
 from sealing.failures import bounded
 from sealing.keyring import UnreadableError
-from workers.connection import ATTRIBUTE_TYPES, KeysError, StartError, connect, keys_of
+from workers.connection import ATTRIBUTE_TYPES, KeysError, StartError, TlsError, connect, keys_of
 from workers.devserver import RETENTION
 from workers.doctor.checks import CALL_LIMIT, Answer, Check, ok, warning, wrong
 from workers.encryption import legible
@@ -47,6 +47,8 @@ class Server:
         address = self._settings.address
         try:
             client = await self._client()
+        except TlsError as error:
+            return wrong(str(error), "put right what it says in [temporal]")
         except (StartError, TimeoutError) as error:
             return wrong(
                 f"{address} does not answer: {_reason(error)}",
@@ -167,8 +169,9 @@ class Server:
         }
         argv += ["--tls"] if given.tls else []
         argv += [word for option, value in options.items() if value for word in (option, str(value))]
-        key = f' --api-key "$(cat {shlex.quote(str(given.api_key_file))})"' if given.api_key_file else ""
-        return shlex.join(argv) + key
+        # By the environment: everybody on the machine reads command lines.
+        key = f'TEMPORAL_API_KEY="$(cat {shlex.quote(str(given.api_key_file))})" ' if given.api_key_file else ""
+        return key + shlex.join(argv)
 
 
 def _indexed(kind: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sealing import tokens
 from sealing.addresses import host_port, is_loopback
 from sealing.keyring import new_line
 
@@ -75,10 +76,8 @@ def serve_command(file: Path | None, listen: str, origins: tuple[str, ...], toke
 
 
 def _token(file: Path | None, host: str) -> str | None:
-    """Return what callers must bear. Raises OSError and ValueError with what would be right."""
-    token = file.read_text().strip() if file else None
-    if file and not token:
-        raise ValueError(f"{file} holds no token: write one into it")
+    """Return what callers must bear. Raises ValueError with what would be right."""
+    token = tokens.of_file(file) if file else None
     if token is None and is_loopback(host):
         log.warning("whoever has an account on this machine can read payloads here; --token-file keeps others out")
     if token is None and not is_loopback(host):

@@ -12,12 +12,13 @@ from google.protobuf import json_format
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from temporalio.api.common.v1 import Payload, Payloads
 
-from sealing.jsonrpc.server import body_of, guarded
+from sealing.jsonrpc.access import Access, guarded
+from sealing.jsonrpc.server import body_of
 from sealing.keyring import Keyring, UnreadableError
 from workers.encryption.codec import EncryptingCodec
 
@@ -31,14 +32,14 @@ Work = Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
 
 def codec_application(keys: Keyring, namespace: str, origins: Sequence[str], token: str | None = None) -> Starlette:
     """Return the HTTP application for one namespace, for pages of these origins and whoever is no page."""
-    codec = EncryptingCodec(keys)
+    codec, access = EncryptingCodec(keys), Access(token)
 
     def route(path: str, work: Work) -> Route:
         async def answer(request: Request) -> Response:
             refusal = _refusal(request, namespace, origins)
             return refusal or await _worked(request, work)
 
-        return Route(path, guarded(answer, token), methods=["POST"])
+        return Route(path, guarded(answer, access, pages=True), methods=["POST"])
 
     # A page asks first whether it may, without the token.
     cors = Middleware(
@@ -63,12 +64,9 @@ def _refusal(request: Request, namespace: str, origins: Sequence[str]) -> Respon
 
 
 async def _worked(request: Request, work: Work) -> Response:
-    try:
-        body = await body_of(request, MAX_BODY)
-    except ClientDisconnect:
-        return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
-    if body is None:
-        return _said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request is larger than {MAX_BODY} bytes")
+    body = await body_of(request, MAX_BODY)
+    if isinstance(body, Response):
+        return body
     try:
         given = json_format.Parse(body, Payloads(), ignore_unknown_fields=True)
         done = Payloads(payloads=await work(given.payloads))

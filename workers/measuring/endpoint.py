@@ -6,9 +6,10 @@ import asyncio
 import logging
 import platform
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
@@ -27,6 +28,24 @@ from workers.measuring.folders import FolderMetrics
 from workers.measuring.sdk import SdkMetrics
 
 log = logging.getLogger(__name__)
+
+
+ASKED_WITHIN = 30.0
+"""Seconds that a connection may be open without having asked, or without taking what it asked for."""
+
+
+class _Impatient(WSGIRequestHandler):
+    """Ends with a caller that hangs, whose thread and file it would keep."""
+
+    timeout = ASKED_WITHIN
+
+    def handle(self) -> None:
+        """Answer; a caller who is gone, or does not speak, is no error of ours."""
+        with suppress(TimeoutError, ConnectionError):
+            super().handle()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the base's signature
+        """Log nothing: one line a scrape is noise."""
 
 
 class BuildInfo(Collector):
@@ -85,6 +104,7 @@ async def _served(listen: str, collectors: list[Collector]) -> AsyncIterator[Non
         raise StartError(
             f"[metrics] http_listen = {listen}: {error.strerror or error}; end what holds it, or choose another"
         ) from error
+    server.RequestHandlerClass = _Impatient
     log.info("metrics at http://%s:%d/metrics", host, server.server_port)
     try:
         yield

@@ -2,5 +2,6 @@
 
 threads.py   a thread as the wire has it, and the counts
 service.py   the methods
+callers.py   who may call them
 ping.py      the signs of life
 """

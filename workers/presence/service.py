@@ -1,7 +1,6 @@
 """``VenusWorker.*``: the manager's operators list, pause and resume this worker's threads through it.
 
-The protocol has no token: who reaches the port commands the threads. It listens on this machine alone unless the
-configuration says otherwise, and what would change the worker's own process is refused.
+Who calls commands the threads: ``callers`` says who is answered. What would change the worker's own process is refused.
 """
 
 from __future__ import annotations

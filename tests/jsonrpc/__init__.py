@@ -1,0 +1,1 @@
+"""Tests of the HTTP servers that the manager and the worker share."""
