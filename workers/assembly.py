@@ -42,6 +42,7 @@ from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
 from workers.connection import StartError, connect, ensure_attributes, ensure_legible
 from workers.encryption.codec import tolerant
+from workers.keeping import noting_layers
 from workers.measuring.endpoint import measured
 from workers.measuring.sdk import SdkMetrics
 from workers.pool import HEARTBEAT_THROTTLE, guests_of, parcels_of, pool
@@ -105,6 +106,7 @@ async def serving(config: Config, client: Client, sdk: SdkMetrics | None = None)
         AsyncExitStack() as stack,
         measured(config, client, admission, mounts, sdk),
         streaming(cache_dir() / "processors" / config.worker.name),
+        noting_layers(thread.location for thread in config.sealing_thread),
     ):
         around = StepInterceptor(await stack.enter_async_context(traced(config.worker.name)))
         await stack.enter_async_context(pool(config, client, stages, programs, guests, around=around))
