@@ -40,6 +40,7 @@ from sealing.processors.streams import streaming
 from sealing.sector import ThreadInput, thread_id
 from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
+from workers.alone import alone
 from workers.connection import StartError, connect, ensure_attributes, ensure_legible
 from workers.encryption.codec import tolerant
 from workers.keeping import noting_layers
@@ -72,6 +73,11 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
 
     ``patience`` is how many seconds Temporal may be away at the start. Raises StartError.
     """
+    with alone(config):
+        await _work(config, stop, patience)
+
+
+async def _work(config: Config, stop: asyncio.Event, patience: float) -> None:
     sdk = SdkMetrics() if config.metrics.enable else None
     client = await connect(config.temporal, patience, sdk.runtime if sdk else None)
     await ensure_attributes(client)
