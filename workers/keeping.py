@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sealing.background import in_thread
-from sealing.failures import SealingFailure
 from sealing.stores.layers import note_layers
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ async def _look_for_ever(location: Path, every: float) -> None:
     said = ""
     while True:
         why = await _looked(location)
-        if why != said and why:
+        if why and why != said:
             log.warning("layers in %s are not noted, a restart of the machine would cost them: %s", location, why)
         said = why
         await asyncio.sleep(every)
@@ -46,6 +45,6 @@ async def _looked(location: Path) -> str:
         await in_thread(note_layers, location)
     except FileNotFoundError:  # what it was at is gone: the next look sees what there is
         return ""
-    except (OSError, SealingFailure) as error:
-        return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the next look may do better: nobody else looks
+        return str(error) or repr(error)
     return ""
