@@ -163,7 +163,8 @@ async def test_what_the_machine_has_spoiled_is_computed_again(
     """A layer that is not as it was noted is found out, also at full size: it goes, and the replica is right."""
     before = await halting.lost()
     spoil(halting)
-    assert await halting.finished() != before
+    spoiled = identity(halting.layer) if halting.layer.exists() else before
+    assert await halting.finished() != spoiled
 
 
 async def test_a_layer_after_a_spoiled_one_goes_too(halting: Halting) -> None:
@@ -172,8 +173,9 @@ async def test_a_layer_after_a_spoiled_one_goes_too(halting: Halting) -> None:
     stranger = halting.files.cache / "sc-02-data-layer-2.dat"
     stranger.write_bytes(halting.layer.read_bytes())
     flip(halting.layer, 0)
+    spoiled = identity(halting.layer)
     (halting.files.cache / "sc-02-data-tree-c-0.dat").touch()
-    await halting.finished()
+    assert await halting.finished() != spoiled
     assert stranger.read_bytes() != halting.layer.read_bytes()
     assert not list(halting.files.cache.glob("*tree-c-*"))
 
