@@ -41,8 +41,10 @@ from sealing.sector import ThreadInput, thread_id
 from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
 from sealing.tokens import TokenError
+from workers.alone import alone
 from workers.connection import StartError, connect, ensure_attributes, ensure_legible
 from workers.encryption.codec import tolerant
+from workers.keeping import noting_layers
 from workers.measuring.endpoint import measured
 from workers.measuring.sdk import SdkMetrics
 from workers.pool import HEARTBEAT_THROTTLE, guests_of, parcels_of, pool
@@ -73,6 +75,11 @@ async def run_worker(config: Config, stop: asyncio.Event, patience: float = 30.0
 
     ``patience`` is how many seconds Temporal may be away at the start. Raises StartError.
     """
+    with alone(config):
+        await _work(config, stop, patience)
+
+
+async def _work(config: Config, stop: asyncio.Event, patience: float) -> None:
     sdk = SdkMetrics() if config.metrics.enable else None
     client = await connect(config.temporal, patience, sdk.runtime if sdk else None)
     await ensure_attributes(client)
@@ -107,6 +114,7 @@ async def serving(config: Config, client: Client, sdk: SdkMetrics | None = None)
         AsyncExitStack() as stack,
         measured(config, client, admission, mounts, sdk),
         streaming(cache_dir() / "processors" / config.worker.name),
+        noting_layers(thread.location for thread in config.sealing_thread),
     ):
         around = StepInterceptor(await stack.enter_async_context(traced(config.worker.name)))
         await stack.enter_async_context(pool(config, client, stages, programs, guests, around=around))

@@ -5,6 +5,7 @@ job.json     the record: what was started, when, and by which pid
 task.json    the processor's input
 output.json  the processor's output, renamed into place by it when it is whole
 log          what the processor said; log.before is that of the start before
+layers.json  of PC1: its layers that are safe on the disk, by sealing/stores/layers.py
 """
 
 from __future__ import annotations

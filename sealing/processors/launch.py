@@ -40,18 +40,19 @@ class Begun:
 
 def begin(check: Check, job: Job[T]) -> Begun:
     """Start the job unless it runs or is done. Wait where the disk is full."""
-    files, mark, boot = job.files, job.fingerprint(), processes.boot_id()
+    files, mark = job.files, job.fingerprint()
     with _waiting_for_space(files), locks.alone(files.starting, check):
-        files.path.mkdir(exist_ok=True)
+        durable.make_folder(files.path)
         _refuse_older(job)
         if there := _found(job):
             return there
         record = files.record()
         same = record is not None and record.fingerprint == mark
         _make_way(files, keep=same)
-        died = same and record is not None and record.boot == boot  # and not with the machine
-        again = died and not files.output.exists()
-        return _start(job, mark, Start(again, check), How.restarted if died else How.started)
+        rebooted = same and record is not None and record.boot != processes.boot_id()
+        # An output that is right and was not taken above may have lost what it speaks of, with the machine.
+        again = same and (not files.output.exists() or outcome.found_answer(files, job.task) is not None)
+        return _start(job, mark, Start(again, check, rebooted), How.restarted if same else How.started)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+from sealing.stores import durable
+
 LOOK_AGAIN = 0.02
 """Seconds between two tries to get a lock that somebody holds for a moment."""
 
@@ -43,7 +45,7 @@ def hold(path: Path) -> int | None:
 @contextlib.contextmanager
 def alone(path: Path, check: Callable[[], None]) -> Iterator[None]:
     """Be the only one inside for ``path``. ``check`` is called while waiting; what it raises ends the wait."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         while not _locked(descriptor, fcntl.LOCK_EX):

@@ -23,12 +23,13 @@ T = TypeVar("T")
 class Start:
     """What ``prepare`` is told.
 
-    ``again``: the same inputs were started before on this boot of the machine and ended without any output, so what
-    they left whole can be gone on from.
+    ``again``: the same inputs were started before and did not fail, so what they left whole can be gone on from.
+    ``rebooted``: that was before the machine's restart. What was written then and not synced may be gone or broken.
     """
 
     again: bool
     check: Check
+    rebooted: bool = False
 
 
 def nothing(_: object) -> None:

@@ -145,13 +145,14 @@ def _store(transfer: Transfer, check: Check) -> None:
         _refuse_link(target.parent, transfer.pairs)
         if _same(check, source, target):
             transfer.done += source.stat().st_size
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = part_of(target)
-        if not _linked(source, part, transfer):
-            _copy(check, source, part, transfer)
-        part.replace(target)
-        transfer.brought += source.stat().st_size
+            durable.sync(target)  # whoever brought it may have died before that
+        else:
+            durable.make_folder(target.parent)
+            part = part_of(target)
+            if not _linked(source, part, transfer):
+                _copy(check, source, part, transfer)
+            part.replace(target)
+            transfer.brought += source.stat().st_size
         durable.sync(target.parent)
         durable.sync(target.parent.parent)
 

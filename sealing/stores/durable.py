@@ -38,6 +38,14 @@ def sync_tree(folder: Path, check: Check) -> None:
         sync(Path(parent))
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, so that a power cut takes none of them away again."""
+    missing = [each for each in (path, *path.parents) if not each.is_dir()]
+    path.mkdir(parents=True, exist_ok=True)
+    for made in reversed(missing):
+        sync(made.parent)
+
+
 def write(path: Path, content: bytes) -> None:
     """Replace ``path`` by ``content``: a reader, or a restart after a power cut, sees all of it or the file before."""
     with replacing(path) as temporary:
@@ -47,7 +55,7 @@ def write(path: Path, content: bytes) -> None:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; what was written there takes its place, synced, unless it failed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         yield temporary
@@ -110,19 +118,29 @@ def _write_all(writer: FileIO, chunk: bytes) -> None:
         rest = rest[writer.write(rest) :]
 
 
-def digest_on_disk(path: Path, read: Callable[[int], None]) -> tuple[int, str]:
-    """Return a file's size in bytes and its SHA-256 as it is on the disk, as far as the system lets us past its cache.
+def digest(path: Path, read: Callable[[int], None]) -> tuple[int, str]:
+    """Return a file's size in bytes and its SHA-256. ``read`` is called with the bytes of each chunk."""
+    with path.open("rb", buffering=0) as file:
+        return _digest(file, read)
 
-    The file must be synced: pages that are not stay in the cache. ``read`` is called with the bytes of each chunk.
+
+def digest_on_disk(path: Path, read: Callable[[int], None]) -> tuple[int, str]:
+    """Return the same of what is on the disk, as far as the system lets us past its cache.
+
+    The file must be synced: pages that are not stay in the cache.
     """
-    digest, size = hashlib.sha256(), 0
     with path.open("rb", buffering=0) as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-            read(len(chunk))
-    return size, digest.hexdigest()
+        return _digest(file, read)
+
+
+def _digest(file: FileIO, read: Callable[[int], None]) -> tuple[int, str]:
+    found, size = hashlib.sha256(), 0
+    while chunk := file.read(CHUNK):
+        found.update(chunk)
+        size += len(chunk)
+        read(len(chunk))
+    return size, found.hexdigest()
 
 
 def link(source: Path, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ HOLDER = ".holder"
 STORE_MARK = "sectorstore.json"
 """The mark of a permanent store that was prepared: ID, Name, ReadOnly. Other keys in it are the manager's."""
 INCUMBENT_DATABASE = "meta"
+_LAYER = re.compile(r"sc-02-data-layer-(\d+)\.dat")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class SectorFiles:
     def cache(self) -> Path:
         """The folder of labels, trees and auxiliary data."""
         return self.root / "cache" / self.name
+
+    def layers(self) -> dict[int, Path]:
+        """Return PC1's layers that are there, by their numbers from 1: each is renamed into place when it is whole."""
+        found = {path: _LAYER.fullmatch(path.name) for path in self.cache.glob("sc-02-data-layer-*.dat")}
+        return {int(named[1]): path for path, named in found.items() if named}
 
     @property
     def prepared(self) -> Path:

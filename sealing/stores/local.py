@@ -16,7 +16,7 @@ from sealing.failures import Permanent, Temporary
 from sealing.processors import locks
 from sealing.processors.folder import STARTING, job_folders
 from sealing.processors.spec import Start
-from sealing.stores import durable, space
+from sealing.stores import durable, layers, space
 from sealing.stores.layout import P_AUX, T_AUX, TREE_D, SectorFiles, persisted
 
 LEFT_BY_PC2 = (P_AUX, T_AUX, "*tree-c*", "*tree-r-last*")
@@ -37,7 +37,7 @@ def prepare_with_room(
 
 def prepare_add_pieces(files: SectorFiles, _: Start) -> None:
     """Make room for the staged data."""
-    files.unsealed.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(files.unsealed.parent)
     files.unsealed.unlink(missing_ok=True)
 
 
@@ -51,7 +51,7 @@ def settle_add_pieces(files: SectorFiles, _: Check) -> None:
 def prepare_tree_d(files: SectorFiles, _: Start) -> None:
     """Make an empty folder for tree-d."""
     durable.remove(files.prepared)
-    files.prepared.mkdir(parents=True)
+    durable.make_folder(files.prepared)
 
 
 def settle_tree_d(files: SectorFiles, check: Check) -> None:
@@ -68,10 +68,10 @@ def link_tree_d(check: Check, files: SectorFiles, ready: Path) -> Path:
     try:
         with locks.alone(files.jobs / STARTING, check):
             durable.remove(files.prepared)
-            files.prepared.mkdir(parents=True)
+            durable.make_folder(files.prepared)
             durable.link(ready, files.prepared / TREE_D)
+            durable.sync(files.prepared / TREE_D)
             durable.sync(files.prepared)
-            durable.sync(files.prepared.parent)
     except OSError as error:
         raise space.no_space(files.prepared, error) or error from error
     return files.prepared / TREE_D
@@ -80,16 +80,19 @@ def link_tree_d(check: Check, files: SectorFiles, ready: Path) -> Path:
 def prepare_pc1(files: SectorFiles, tree_d: Path, start: Start) -> None:
     """Make an empty cache with tree-d in it, and an empty sealed file, which PC1 fills with the data.
 
-    After an attempt on the same inputs that left no output, the whole layers stay, and PC1 goes on from them: the
-    library renames a layer into place when it is whole. Permanent if the data or tree-d is gone.
+    After an attempt on the same inputs that did not fail, the whole layers stay, and PC1 goes on from them: the
+    library renames a layer into place when it is whole. After a restart of the machine those stay that were noted, and
+    are what was noted. Permanent if the data or tree-d is gone.
     """
     _require(files.unsealed, "the staged data", "DealsAcquired")
     _require(tree_d, "tree-d", "PieceAdded")
     _unmark(files)
     if not start.again:
-        durable.remove(files.cache)
-    files.cache.mkdir(parents=True, exist_ok=True)
-    files.sealed.parent.mkdir(parents=True, exist_ok=True)
+        layers.remove(files)
+    elif start.rebooted:
+        layers.keep_noted(files, start.check)
+    durable.make_folder(files.cache)
+    durable.make_folder(files.sealed.parent)
     durable.remove(files.sealed)  # a new file: the one of before may be linked into a store
     files.sealed.write_bytes(b"")
     # Always anew: without one the library writes a tree-d that is of full size before it is whole.
@@ -127,22 +130,24 @@ def prepare_snap_encode(files: SectorFiles, old: SectorFiles, sector_size: int, 
 
     Links by path, which are never followed when they are removed. Permanent if the store lacks a file.
     """
-    files.sealed.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(files.sealed.parent)
     durable.remove(files.sealed)
     durable.remove(files.cache)
-    files.cache.mkdir(parents=True)
+    durable.make_folder(files.cache)
     for source, target in persisted(old, files, sector_size):
         if not source.is_file():
             raise Permanent(f"the old replica's {source} is not there: bring it back into the store, then resume")
         target.symlink_to(source)
     durable.remove(files.update)
     durable.remove(files.update_cache)
-    files.update.parent.mkdir(parents=True, exist_ok=True)
-    files.update_cache.mkdir(parents=True)
+    durable.make_folder(files.update.parent)
+    durable.make_folder(files.update_cache)
 
 
 def settle_update(files: SectorFiles, check: Check) -> None:
-    """Make the new replica and its cache durable."""
+    """Make the new replica and its cache durable, and the links to the old ones, which the proof reads as well."""
+    durable.sync(files.sealed.parent)
+    durable.sync(files.cache)
     durable.sync(files.update)
     durable.sync(files.update.parent)
     durable.sync_tree(files.update_cache, check)
@@ -152,6 +157,7 @@ def settle_update(files: SectorFiles, check: Check) -> None:
 def settle_cache(files: SectorFiles, check: Check) -> None:
     """Make the sealed file and the cache durable: after PC2, and after the synthetic proofs."""
     durable.sync(files.sealed)
+    durable.sync(files.sealed.parent)  # PC2 may have begun with a new file
     durable.sync_tree(files.cache, check)
 
 

@@ -62,7 +62,7 @@ def require_room(files: SectorFiles, stage: str, sector_size: int) -> None:
     """
     needed = stage_space(stage, sector_size)
     if stage == "pc1":
-        needed -= sum(path.stat().st_size for path in files.cache.glob("*-layer-*.dat"))
+        needed -= sum(path.stat().st_size for path in files.layers().values())
     left = free(files.root)
     if left is not None and left < needed:
         raise full(

@@ -283,7 +283,7 @@ async def test_prepares_at_each_start_and_settles_once(folder: Path) -> None:
 
 
 async def test_an_unsettled_output_is_not_trusted_after_a_power_cut(folder: Path) -> None:
-    """What was written before the machine went down, and not settled, is computed anew and from scratch."""
+    """What was written before the machine went down, and not settled, is computed anew."""
     job = counted(folder, WAIT)
     await let_go(job, folder)
     (folder / "go").touch()
