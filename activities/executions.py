@@ -74,8 +74,8 @@ async def _described(
     try:
         return await client.get_workflow_handle(workflow_id, run_id=run_id).describe()
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
+        if error.status is RPCStatusCode.NOT_FOUND or (run_id and error.status is RPCStatusCode.INVALID_ARGUMENT):
+            return None  # also of a run whose id is none
         raise Outage(f"Temporal does not answer about {workflow_id}: {error}") from error
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
@@ -23,13 +23,16 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from activities.stages import Stages
 from sealing.failures import Permanent, Wait, bounded
 from sealing.flow.events import Event
-from sealing.flow.registry import FLOWS
+from sealing.flow.registry import FLOWS, LATEST
 from sealing.flow.state import State
 from sealing.flow.table import Flow
 from sealing.sector import Sector, SectorInput, Task
 from sealing.stores import space
-from sealing.stores.claim import Claim, read_claim
+from sealing.stores.claim import Claim, read_claim, write_claim
 from sealing.stores.statefile import StateFile, StateFileError, adopt_command, read_state, write_state
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +69,7 @@ class _Inbound(ActivityInboundInterceptor):
             return await self.next.execute_activity(input)
         with self._stages.noted(task.sector):
             async with self._on_disk(task.sector):
-                keeper = await asyncio.to_thread(Keeper.of, task, *_running())
+                keeper = await _surely(Keeper.of, task, Attempt.running())
                 await _surely(keeper.begun)
             result = await self.next.execute_activity(input)
             if isinstance(result, Event):
@@ -86,17 +89,33 @@ class _Inbound(ActivityInboundInterceptor):
                 raise space.no_space(location, error) or Wait(why, space.LOOK_AGAIN) from error
 
 
-def _running() -> tuple[str, str]:
-    """Return the ids of the workflow whose activity this is, and of its run."""
-    info = activity.info()
-    return info.workflow_id or "", info.workflow_run_id or ""
+@dataclass(frozen=True)
+class Attempt:
+    """Whose activity an attempt is: the workflow, its type, and its run."""
+
+    workflow_id: str
+    workflow_type: str
+    run: str
+
+    @classmethod
+    def running(cls) -> Attempt:
+        """Return the running attempt."""
+        info = activity.info()
+        return cls(info.workflow_id or "", info.workflow_type or "", info.workflow_run_id or "")
+
+    def input(self, task: Task) -> SectorInput:
+        """Return an input that would start the workflow where the task is."""
+        flow = next(each for each in LATEST.values() if each.workflow == self.workflow_type)
+        return SectorInput(
+            flow=flow.name, flow_version=flow.version, state=task.state, sector=task.sector, settings=task.settings
+        )
 
 
-async def _surely(write: Any, *args: object) -> None:  # noqa: ANN401
+async def _surely(write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Write in a thread and wait for that, whatever is cancelled: no file may come after the sector's were removed."""
-    writing = asyncio.ensure_future(asyncio.to_thread(write, *args))
+    writing = asyncio.ensure_future(asyncio.to_thread(write, *args, **kwargs))
     try:
-        await asyncio.shield(writing)
+        return await asyncio.shield(writing)
     except asyncio.CancelledError:
         await asyncio.wait({writing})
         raise
@@ -111,18 +130,20 @@ class Keeper:
     run: str
 
     @classmethod
-    def of(cls, task: Task, workflow_id: str, run: str) -> Keeper:
-        """Return the keeper for an attempt of a workflow's run. Permanent where the location is another task's."""
+    def of(cls, task: Task, attempt: Attempt) -> Keeper:
+        """Return the keeper for an attempt, which has the location's claim. Permanent where another task has it."""
         location = task.sector.home.location
         claim = _claim_of(location)
-        if claim is None or claim.task.workflow_id != workflow_id:
-            claimed = "has no claim" if claim is None else f"has the claim of {claim.task.workflow_id}"
+        if claim is None:
+            claim = Claim(task=attempt.input(task))
+            write_claim(location, claim)
+            log.warning("%s had no claim; it has that of %s again", location, attempt.workflow_id)
+        if claim.task.workflow_id != attempt.workflow_id:
             raise Permanent(
-                f"{location} {claimed}, and not of {workflow_id}, as after a restore of Temporal's database from an "
-                "old backup; nothing was touched. If the sector has ended since, abort it; if the claim was removed by "
-                f"mistake: {adopt_command(location)}"
+                f"{location} is claimed by {claim.task.workflow_id}, not by {attempt.workflow_id}, as after a restore "
+                "of Temporal's database from an old backup; nothing was touched. If its sector has ended, abort it"
             )
-        return cls(task, claim.task, run)
+        return cls(task, claim.task, attempt.run)
 
     @property
     def _flow(self) -> Flow:
@@ -153,10 +174,11 @@ class Keeper:
 
     def _kept(self) -> StateFile | None:
         try:
-            return read_state(self.task.sector.files)
+            kept = read_state(self.task.sector.files)
         except StateFileError as error:
             log.warning("%s; it is written anew", error)
             return None
+        return kept if kept and kept.task.workflow_id == self.claimed.workflow_id else None
 
     def _is_behind(self, kept: StateFile, state: State, sector: Sector) -> bool:
         """Tell whether a state is one that the task had left when the file was written."""

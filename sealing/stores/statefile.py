@@ -88,6 +88,6 @@ def sectors_in(location: str | Path) -> list[SectorFiles]:
     ]
 
 
-def adopt_command(location: str, *, replace: bool = False) -> str:
-    """Return what to type to start a location's task again from its state file; FILE is the worker's."""
-    return f"sealflow sector -c FILE adopt {shlex.quote(location)}{' --replace' if replace else ''}"
+def adopt_command(location: str, file: str = "FILE", *, replace: bool = False) -> str:
+    """Return what to type to start a location's task again from its state file; ``file`` is the worker's."""
+    return shlex.join(["sealflow", "sector", "-c", file, "adopt", location, *(["--replace"] if replace else [])])

@@ -26,7 +26,7 @@ from sealing.failures import Abort, Outage, SealingFailure
 from sealing.flow.registry import FLOWS
 from sealing.manager.client import Manager, StateReport
 from sealing.sector import Memory, SectorInput
-from sealing.stores.claim import Claim, write_claim
+from sealing.stores.claim import Claim, read_claim, write_claim
 from sealing.stores.statefile import StateFile, adopt_command
 from workers.operate.located import AGAIN, kept_in, set_aside
 from workers.operate.looking import ask
@@ -94,10 +94,7 @@ async def _adopt(client: Client, config: Config, adoption: Adoption) -> str:
     task = adoption.task
     home = task.sector.home.location
     if not adoption.claimed:
-        try:
-            write_claim(home, Claim(task=task))
-        except OSError as error:
-            raise OrderError(f"{home} cannot be written: {error}; make that right, then adopt again") from error
+        _claim(home, task)
     try:
         if adoption.replaces:
             await _stop(client, adoption.replaces)
@@ -116,6 +113,16 @@ async def _adopt(client: Client, config: Config, adoption: Adoption) -> str:
     except RPCError as error:
         raise OrderError(explain(task.workflow_id, error)) from error
     return handle.first_execution_run_id or ""
+
+
+def _claim(home: str, task: SectorInput) -> None:
+    """Claim the location for the task, unless its thread has taken another sector meanwhile."""
+    try:
+        if read_claim(home) is not None:
+            raise OrderError(f"{home} has been claimed in this moment: look again")
+        write_claim(home, Claim(task=task))
+    except OSError as error:
+        raise OrderError(f"{home} cannot be written: {error}; {AGAIN}") from error
 
 
 def _begun_again(task: SectorInput) -> SectorInput:

@@ -69,6 +69,10 @@ def _state(home: str, claim: Claim | None) -> StateFile:
         raise OrderError(f"{error}; without it nothing can start the task again. {set_aside(there[0])}") from error
     if kept is None:
         raise OrderError(_without_file(there[0]))
+    if claim is not None and kept.task.workflow_id != claim.task.workflow_id:
+        raise OrderError(
+            f"{home} has the claim of {claim.task.workflow_id} and the state file of {kept.task.workflow_id}"
+        )
     return kept
 
 

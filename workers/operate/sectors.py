@@ -12,6 +12,7 @@ from temporalio.client import Client
 
 from sealing.config import Temporal
 from sealing.sector import Stay
+from workers.connection import ensure_attributes
 from workers.operate import adopting, orders, running, tables
 from workers.operate.adopting import Adoption
 from workers.operate.looking import ask, find, find_many, reasons, stays_of
@@ -156,6 +157,7 @@ def adopt_command(
         return [(each, await adopting.look_at(client, config, each, replace=replace)) for each in locations]
 
     async def work(client: Client) -> list[dict[str, object]]:
+        await ensure_attributes(client)  # a new database has none before its first worker
         return [await adopting.carry_out(client, config, *each) for each in found]
 
     found = running.run(lambda: config.temporal, look)
