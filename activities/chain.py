@@ -35,7 +35,7 @@ BAD_PROOF = ("invalid proof", "verify seal:")
 """How it begins the description of a rejection for the proof itself, which nothing here cures by itself."""
 NEW_SEED = "; if a reorganisation took the pre-commit back, resume to PersistanceSubmitted for its new seed"
 """What is said of a proof that is refused: it was verified here, so it proves the sector for a seed that is no more."""
-BEGUN_AGAIN = "reset, or started again from its state file,"
+BEGUN_AGAIN = "reset or started again from its state file"
 """What is said of a run that an earlier one may be ahead of."""
 ON_CHAIN = (OnChain.Pending, OnChain.Packed, OnChain.Landed)
 
@@ -71,7 +71,7 @@ class ChainActivities:
         """Draw the randomness for PC1. After a reset not where an earlier run has a pre-commit on chain: Permanent."""
         if task.reset and task.sector.precommit_sent is None and (found := await self.precommit_on_chain(task)):
             raise Permanent(
-                f"the workflow was {BEGUN_AGAIN} to before its pre-commit, which is on chain or on its way ({found}): "
+                f"the workflow was {BEGUN_AGAIN}, to before its pre-commit, which is on chain or on its way ({found}): "
                 "a new ticket would wipe the only replica that matches it; reset it to a later point"
             )
         ticket = await self.manager.assign_ticket(task.sector.id)

@@ -116,7 +116,7 @@ class ProvingActivities:
         made = found_answer(JobFolder.at(files.job(wanted.stage)), wanted)
         if made is None or made.comm_r != sector.comm_r or not files.sealed.is_file():
             raise Permanent(
-                f"the replica here is not the one with comm_r {sector.comm_r}: the workflow was {BEGUN_AGAIN} to "
+                f"the replica here is not the one with comm_r {sector.comm_r}: the workflow was {BEGUN_AGAIN}, to "
                 "before later work on the same files; reset it to a later point, or resume to TreeDBuilt for a new one"
             )
         return True

@@ -18,8 +18,12 @@ from tests.survival.database import Database, database
 from tests.survival.program import WorkerProgram, program
 from tests.survival.test_kill import kill_at, pc1_of, pid, sealed_once
 from tests.world.plant import Plant, plant
+from workers.operate import adopting
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.server, pytest.mark.timeout(1200)]
+
+PATIENCE = 300.0
+"""Seconds that a test waits for what it expects: each starts a dozen programs, on however busy a machine."""
 
 Lost = tuple[Database, Plant, WorkerProgram]
 
@@ -52,7 +56,7 @@ async def adopted(built: Plant, *options: str) -> str:
 
 async def killed_in(worker: WorkerProgram, state: str) -> None:
     """Wait until the worker was killed in the moment in which it reported a state."""
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(PATIENCE):
         await kill_at(worker.built, worker, state).wait()
         await worker.gone()
 
@@ -63,6 +67,7 @@ async def lost(tmp_path: Path, **options: Any) -> AsyncIterator[Lost]:
     async with database(tmp_path / "temporal", "old") as temporal:
         client = await temporal.client()
         async with plant(client, tmp_path / "plant", **options) as built, program(built) as worker:
+            built.patience = PATIENCE
             yield temporal, built, worker
 
 
@@ -80,6 +85,7 @@ async def test_sectors_are_adopted_in_any_state(tmp_path: Path, states: tuple[st
         async def killed(state: str) -> WorkerProgram:
             types = (10,) if state == "SyntheticPoRepNeeded" else (5,)
             built = await stack.enter_async_context(plant(client, tmp_path / state, proof_types=types))
+            built.patience = PATIENCE
             built.simulate()
             worker = await stack.enter_async_context(program(built))
             await killed_in(worker, state)
@@ -87,7 +93,10 @@ async def test_sectors_are_adopted_in_any_state(tmp_path: Path, states: tuple[st
 
         workers = await every([killed(state) for state in states])
         await temporal.use("new")
-        await every([adopted(worker.built) for worker in workers])
+        for worker in workers:
+            found = await adopting.look_at(client, worker.built.config, location(worker.built), replace=False)
+            told = await adopting.carry_out(client, worker.built.config, location(worker.built), found)
+            assert told["answer"] == "adopted", told
         await every([worker.start() for worker in workers])
         await every([sealed_once(worker.built) for worker in workers])
 
