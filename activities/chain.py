@@ -29,12 +29,14 @@ from sealing.manager.client import Manager
 from sealing.manager.wire import OnChain, Polled, SubmitRes, Submitted
 from sealing.processors.inputs import known
 from sealing.sector import Sector, Settings, Task, ticket_ends
-from sealing.values import Submission, Ticket
+from sealing.values import UNKNOWN, Submission, Ticket
 
 BAD_PROOF = ("invalid proof", "verify seal:")
 """How it begins the description of a rejection for the proof itself, which nothing here cures by itself."""
 NEW_SEED = "; if a reorganisation took the pre-commit back, resume to PersistanceSubmitted for its new seed"
 """What is said of a proof that is refused: it was verified here, so it proves the sector for a seed that is no more."""
+BEGUN_AGAIN = "reset or started again from its state file"
+"""What is said of a run that an earlier one may be ahead of."""
 ON_CHAIN = (OnChain.Pending, OnChain.Packed, OnChain.Landed)
 
 
@@ -69,8 +71,8 @@ class ChainActivities:
         """Draw the randomness for PC1. After a reset not where an earlier run has a pre-commit on chain: Permanent."""
         if task.reset and task.sector.precommit_sent is None and (found := await self.precommit_on_chain(task)):
             raise Permanent(
-                f"the workflow was reset to before its pre-commit, which is on chain or on its way ({found}): a new "
-                "ticket would wipe the only replica that matches it; reset it to a later point"
+                f"the workflow was {BEGUN_AGAIN}, to before its pre-commit, which is on chain or on its way ({found}): "
+                "a new ticket would wipe the only replica that matches it; reset it to a later point"
             )
         ticket = await self.manager.assign_ticket(task.sector.id)
         return AssignTicket(ticket=ticket.model_copy(update={"drawn_at": time.time()}))
@@ -80,7 +82,7 @@ class ChainActivities:
         """Send the pre-commit. ``reset`` says that it takes the place of one that was sent before."""
         sector = task.sector
         if task.reset and not task.looked:
-            raise LookFirst(f"the workflow of {sector.id} was reset: is its replica still there?")
+            raise LookFirst(f"the workflow of {sector.id} was {BEGUN_AGAIN}: is its replica still there?")
         ticket = known(sector.ticket, "ticket")
         comm_r, comm_d = known(sector.comm_r, "comm_r"), known(sector.comm_d, "comm_d")
         content = _digest(comm_r, comm_d, ticket.ticket, str(ticket.epoch))
@@ -125,13 +127,22 @@ class ChainActivities:
 
     @activity.defn
     async def submit_proof(self, task: Task) -> SubmitProof:
-        """Send the proof. The same rules as for the pre-commit."""
+        """Send the proof. The same rules as for the pre-commit.
+
+        After a reset not where an earlier run has one on chain or on its way: it may be another, for each C2 makes its
+        own, and proves the same.
+        """
         sector = task.sector
         proof = known(sector.proof, "proof")
+        if task.reset and sector.proof_sent is None and await self._has_proof(sector):
+            return SubmitProof(proof_sent=Submission(digest=UNKNOWN, round=sector.round))
         content = _digest(proof)
         reset = _reset(content, sector.round, sector.proof_sent, sector.proof_failed)
         _accepted(await self.manager.submit_proof(sector.id, proof, reset=reset), "SubmitProof", NEW_SEED)
         return SubmitProof(proof_sent=Submission(digest=content, round=sector.round))
+
+    async def _has_proof(self, sector: Sector) -> bool:
+        return (await self.manager.poll_proof(sector.id)).state in ON_CHAIN
 
     @activity.defn
     async def submit_snapup_proof(self, task: Task) -> RePersist | Finish:

@@ -16,18 +16,13 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 from temporalio.api.failure.v1 import Failure
-from temporalio.client import (
-    Client,
-    WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
-    WorkflowHistoryEventFilterType,
-)
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.exceptions import TemporalError
-from temporalio.service import RPCError, RPCStatusCode
 
+from activities import executions
 from activities.reporting import tell_aborted
 from activities.revealing import revealed
-from sealing.failures import Outage, Wait, bounded
+from sealing.failures import Wait, bounded
 from sealing.flow.registry import FLOWS
 from sealing.flow.state import State
 from sealing.keyring import UnreadableError
@@ -36,12 +31,13 @@ from sealing.sector import Sector
 from sealing.stores import local
 from sealing.stores.claim import Claim, remove_claim
 from sealing.stores.layout import quarantine
+from sealing.stores.statefile import adopt_command
 from sealing.values import Frozen
 
 log = logging.getLogger(__name__)
 
-LOST_PAUSE = 60.0
-"""Seconds until a claim that nobody knows is looked at again."""
+LOST_PAUSE = 10.0
+"""Seconds until a claim that nobody knows is looked at again: soon after an operator has adopted it."""
 QUERY_WITHIN = timedelta(seconds=10)
 
 
@@ -70,10 +66,14 @@ class LeftOvers:
 
         Wait within the grace, and where Temporal does not know a task that has begun.
         """
-        ended = await self._ended(claim)
-        if ended is None:
-            return False
         sector = claim.task.sector
+        found = await executions.find(self.client, claim.task.workflow_id, sector.files)
+        ended = found.run
+        if found.lost or ended is None:
+            _refuse_started(claim, found.lost)
+            return False
+        if found.running:
+            return False
         reason = await self._unusual_end(ended)
         if reason is None:
             await self.stop(sector)
@@ -84,27 +84,11 @@ class LeftOvers:
         remove_claim(sector.home.location)
         return True
 
-    async def _ended(self, claim: Claim) -> WorkflowExecutionDescription | None:
-        """Return the task's last run if Temporal says that it has ended. Not found is not ended."""
-        try:
-            found = await self.client.get_workflow_handle(claim.task.workflow_id).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                _refuse_started(claim)
-                return None
-            raise Outage(f"Temporal does not answer about {claim.task.workflow_id}: {error}") from error
-        return None if found.status is WorkflowExecutionStatus.RUNNING else found
-
     async def _unusual_end(self, ended: WorkflowExecutionDescription) -> str | None:
         """Return in words how a task has ended that did not end itself; None: finished or aborted, as it should."""
         if ended.status is WorkflowExecutionStatus.COMPLETED:
             return None
-        handle = self.client.get_workflow_handle(ended.id, run_id=ended.run_id)
-        try:
-            last = handle.fetch_history_events(event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT)
-            (event,) = [found async for found in last]
-        except RPCError as error:
-            raise Outage(f"Temporal does not answer about {ended.id}: {error}") from error
+        event = await executions.last_event(self.client, ended)
         failure = event.workflow_execution_failed_event_attributes.failure
         if failure.application_failure_info.type == State.Aborted:
             return None
@@ -153,12 +137,12 @@ class LeftOvers:
         return sent or (at is not None and at.sends is not None)
 
 
-def _refuse_started(claim: Claim) -> None:
+def _refuse_started(claim: Claim, why: str) -> None:
     """Hold a claim whose task Temporal does not know although it has begun: starting anew would wipe its files."""
     sector = claim.task.sector
     if begun := [str(path) for path in sector.files.all() if path.exists()]:
         raise Wait(
-            f"{sector.id} has files here ({begun[0]}) and Temporal does not know {claim.task.workflow_id}: "
-            "nothing is touched until that is cleared up",
+            f"{why}, and {sector.id} has files here ({begun[0]}): nothing is touched. If Temporal's database was lost, "
+            f"or restored from an old backup, start the task again: {adopt_command(sector.home.location)}",
             LOST_PAUSE,
         )

@@ -14,7 +14,7 @@ from typing import Unpack
 
 from temporalio import activity
 
-from activities.chain import expired, outlived
+from activities.chain import BEGUN_AGAIN, expired, outlived
 from activities.parcels import NO_EXCHANGE, Parcels
 from activities.stages import Elsewhere, Stages, require_parameters
 from sealing.failures import Permanent, SealingFailure
@@ -116,8 +116,8 @@ class ProvingActivities:
         made = found_answer(JobFolder.at(files.job(wanted.stage)), wanted)
         if made is None or made.comm_r != sector.comm_r or not files.sealed.is_file():
             raise Permanent(
-                f"the replica here is not the one with comm_r {sector.comm_r}: the workflow was reset to before later "
-                "work on the same files; reset it to a later point, or resume to TreeDBuilt for a new replica"
+                f"the replica here is not the one with comm_r {sector.comm_r}: the workflow was {BEGUN_AGAIN}, to "
+                "before later work on the same files; reset it to a later point, or resume to TreeDBuilt for a new one"
             )
         return True
 

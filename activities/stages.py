@@ -139,11 +139,13 @@ class Stages:
 
     @contextmanager
     def noted(self, sector: Sector) -> Iterator[None]:
-        """Know the running attempt as one that ``let_go`` ends."""
+        """Know the running attempt as one that ``let_go`` ends, until it leaves the outermost block of these."""
         attempt = asyncio.current_task()
         attempts = self._attempts.setdefault(str(sector.id), set())
-        if attempt is not None:
-            attempts.add(attempt)
+        if attempt is None or attempt in attempts:
+            yield
+            return
+        attempts.add(attempt)
         try:
             yield
         finally:

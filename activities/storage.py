@@ -72,11 +72,13 @@ class StorageActivities:
     @activity.defn
     async def clean_up(self, task: Task) -> bool:
         """Stop the sector's jobs and remove its files and its claim. Repeatable."""
-        sector = task.sector
+        sector, held = task.sector, claim.read_claim(task.sector.home.location)
+        ours = held is not None and held.task.sector.id == sector.id
+        if held is not None and ours and (held.task.sector.upgrade is None) is not (sector.upgrade is None):
+            return True  # the files are those of the sector's upgrade, and this is its sealing, from an old backup
         await self.stop(sector)
         await self.remove(sector)
-        held = claim.read_claim(sector.home.location)
-        if held is not None and held.task.sector.id == sector.id:
+        if ours:
             claim.remove_claim(sector.home.location)
         return True
 

@@ -88,6 +88,10 @@ class Sector(Frozen):
         """Return the sector without what ``state`` and the states after it set."""
         return self.model_copy(update={**dict.fromkeys(flow.cleared_at(state)), "round": self.round + 1})
 
+    def reached(self, flow: Flow, state: State) -> tuple[int, int]:
+        """Return how far the task has come when it is in ``state``: of two moments of one task, the later has more."""
+        return self.round, flow.order.get(state, len(flow.order))
+
     def lacks(self, flow: Flow, state: State) -> list[str]:
         """Return the fields that ``state``'s step needs and that a sector taken back there would not have."""
         there = self.back_at(flow, state)
@@ -135,7 +139,7 @@ class Task(Frozen):
     settings: Settings
     state: State
     reset: bool = False
-    """The run was made by a reset of the workflow: an earlier one may have done more than this one knows."""
+    """The run was made by a reset of the workflow, or from a state file: an earlier one may have done more."""
     looked: bool = False
     """The replica was found to be the one that the sector speaks of."""
     parcel: Parcel | None = None
@@ -200,6 +204,8 @@ class SectorInput(Frozen):
     sector: Sector
     settings: Settings
     memory: Memory | None = None
+    adopted: bool = False
+    """It was started again from a state file."""
 
     @property
     def workflow_id(self) -> str:

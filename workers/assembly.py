@@ -24,6 +24,7 @@ from activities.proving import ProvingActivities
 from activities.reporting import ReportingActivities
 from activities.snapup import SnapUpActivities
 from activities.stages import Stages
+from activities.statefile import StateFiles
 from activities.step import StepInterceptor
 from activities.storage import ConfirmationActivities, StorageActivities
 from sealing.cache import cache_dir
@@ -234,7 +235,7 @@ def machine_worker(  # noqa: PLR0913 - what a machine has
             storage.persist,
             storage.clean_up,
         ],
-        interceptors=[around],
+        interceptors=[around, StateFiles(stages)],
         max_concurrent_activities=MACHINE_SLOTS,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
     )

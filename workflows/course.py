@@ -29,7 +29,7 @@ class Course:
         self.settings = task.settings
         self.sector = task.sector
         self.state = task.state
-        self.is_reset = is_reset
+        self.is_reset = is_reset or task.adopted
         self.failure: Failure | None = None
         self.after = ""
         self.halted = False

@@ -21,7 +21,7 @@ class Claim(Frozen):
 
 def read_claim(location: str) -> Claim | None:
     """Return the location's claim, if there is one. A broken one is a ValueError: it may stand for a sector."""
-    path = _path(location)
+    path = claim_path(location)
     try:
         text = foreign.read(path, LIMIT)
     except FileNotFoundError:
@@ -31,23 +31,24 @@ def read_claim(location: str) -> Claim | None:
 
 def write_claim(location: str, claim: Claim) -> None:
     """Claim the location, atomically and synced."""
-    durable.write(_path(location), claim.model_dump_json(indent=1).encode())
+    durable.write(claim_path(location), claim.model_dump_json(indent=1).encode())
 
 
 def probe_claim(location: str) -> None:
     """Raise OSError where a claim could not be written: better before a sector is asked for than after."""
-    path = _path(location).with_name("claim.probe")
+    path = claim_path(location).with_name("claim.probe")
     durable.write(path, b"x" * 4096)
     durable.remove(path)
 
 
 def remove_claim(location: str) -> None:
     """Free the location."""
-    path = _path(location)
+    path = claim_path(location)
     if path.exists():
         durable.remove(path)
         durable.sync(path.parent)
 
 
-def _path(location: str) -> Path:
+def claim_path(location: str | Path) -> Path:
+    """Return the claim's file."""
     return Path(location) / "data" / "claim.json"

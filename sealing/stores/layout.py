@@ -96,6 +96,11 @@ class SectorFiles:
         return self.jobs / stage
 
     @property
+    def state(self) -> Path:
+        """The state file: what the sector's task knows. In this folder it goes where the sector's files go."""
+        return self.jobs / "state.json"
+
+    @property
     def pristine_mark(self) -> Path:
         """The mark that the sealed file still holds the data as PC1 left it."""
         return self.jobs / "sealed-is-pristine"
@@ -114,7 +119,7 @@ class SectorFiles:
         )
 
 
-def quarantine(location: str | Path, sector: SectorId, stamp: str) -> Path:
+def quarantine(location: str | Path, sector: SectorId | str, stamp: str) -> Path:
     """Return the folder for the files of a task that others ended; ``stamp`` says when."""
     return Path(location) / "quarantine" / f"{sector}-{stamp}"
 

@@ -193,3 +193,42 @@ async def test_a_worker_without_parameters_waits_for_them() -> None:
     activities = ProvingActivities(proving().stages, AsyncMock(return_value=False))
     with pytest.raises(Wait, match="sealflow doctor says how to get them"):
         await ActivityEnvironment().run(activities.c2, task())
+
+
+@pytest.mark.parametrize("state", [OnChain.Pending, OnChain.Packed, OnChain.Landed])
+async def test_no_second_proof_is_sent_after_a_reset(state: OnChain) -> None:
+    """An earlier run has sent one, perhaps another: that one is waited for, and ours is sent only where it fails."""
+    activities, manager = chain(poll_proof=Polled(state=state, desc=""))
+    again = proved(reset=True)
+    event = await ActivityEnvironment().run(activities.submit_proof, again)
+    assert not event.proof_sent.is_certain
+    manager.submit_proof.assert_not_called()
+    manager.submit_proof.return_value = Submitted(res=SubmitRes.Accepted, desc="")
+    sent = again.sector.model_copy(update={"proof_sent": event.proof_sent, "proof_failed": "out of gas"})
+    await ActivityEnvironment().run(activities.submit_proof, again.model_copy(update={"sector": sent}))
+    assert manager.submit_proof.await_args.kwargs == {"reset": True}
+
+
+@pytest.mark.parametrize("state", [OnChain.NotFound, OnChain.Failed, OnChain.PermFailed, OnChain.ShouldAbort])
+async def test_a_proof_is_sent_after_a_reset_where_none_is_on_chain(state: OnChain) -> None:
+    """What failed, and what is not there, is no obstacle."""
+    activities, manager = chain(
+        poll_proof=Polled(state=state, desc=""), submit_proof=Submitted(res=SubmitRes.Accepted, desc="")
+    )
+    event = await ActivityEnvironment().run(activities.submit_proof, proved(reset=True))
+    assert event.proof_sent.is_certain
+    assert manager.submit_proof.await_count == 1
+
+
+async def test_without_a_reset_nobody_is_asked_for_a_proof() -> None:
+    """One call, as ever."""
+    activities, manager = chain(submit_proof=Submitted(res=SubmitRes.Accepted, desc=""))
+    await ActivityEnvironment().run(activities.submit_proof, proved(reset=False))
+    manager.poll_proof.assert_not_called()
+
+
+def proved(*, reset: bool) -> Task:
+    """Return a task whose sector has a proof."""
+    made = task()
+    sector = made.sector.model_copy(update={"proof": "cHJvb2Y="})
+    return made.model_copy(update={"sector": sector, "state": State.C2Done, "reset": reset})

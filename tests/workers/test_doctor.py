@@ -108,6 +108,7 @@ async def test_a_plant_in_which_all_is_well(built: Plant) -> None:
         "manager",
         "store store",
         "thread 0",
+        "sector of thread 0",
         "processor",
         "porep parameters",
         "clock",
@@ -124,12 +125,12 @@ async def test_the_command_on_a_plant_in_which_all_is_well(built: Plant) -> None
     status, said, _ = await run("-c", built.file)
     lines = said.splitlines()
     assert status == 0, said
-    assert len(lines) == 12
+    assert len(lines) == 13
     assert all(line.startswith("ok ") for line in lines)
     status, said, _ = await run("-c", built.file, "--json")
     found = json.loads(said)
     assert status == 0
-    assert len(found) == 12
+    assert len(found) == 13
     assert all(list(one) == ["check", "ok", "text", "remedy"] for one in found)
     assert all(one["ok"] is True and one["remedy"] is None for one in found)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from temporalio.client import Client
 
 from sealing.flow.state import State
 from sealing.stores import mounts, space
+from sealing.stores.layout import SectorFiles
+from sealing.stores.statefile import StateFile, write_state
 from tests.world.disks import small_disk
 from tests.world.plant import Plant, plant, working
 from workers.watch import SectorView, see
@@ -91,6 +95,36 @@ async def test_a_full_local_disk_holds_a_sector(temporal: Client, tmp_path: Path
                 assert (await built.finished()).state is State.Finished
                 assert (await built.status()).stays[1].tries == 1
         assert built.observer.timeline(built.id()).proof_verified
+
+
+@pytest.mark.parametrize(
+    ("number", "what"),
+    [(errno.ENOSPC, "is full (No space left on device); waiting for space"), (errno.EROFS, "Read-only file system")],
+    ids=["full", "read-only"],
+)
+async def test_a_state_file_that_cannot_be_written_holds_a_sector(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, what: str
+) -> None:
+    """Before a step it does not begin, after it its job is done and found: nothing fails, and no job runs twice."""
+    refused = {State.DealsAcquired, State.PC1Done}
+
+    def limited(files: SectorFiles, kept: StateFile) -> None:
+        if kept.task.state in refused:
+            raise OSError(number, os.strerror(number), str(files.state))
+        write_state(files, kept)
+
+    monkeypatch.setattr("activities.statefile.write_state", limited)
+    async with plant(temporal, tmp_path) as built, working(built):
+        built.simulate()
+        view = await says(built, what)
+        assert (view.state, built.starts("add_pieces")) == (State.DealsAcquired, 0)
+        refused.remove(State.DealsAcquired)
+        await built.until(lambda: built.starts("pc1"), "PC1 to run")
+        view = await says(built, what)
+        assert (view.state, view.doing.startswith("pc1: ")) == (State.TicketAssigned, True)
+        refused.clear()
+        assert (await built.finished()).state is State.Finished
+        assert [built.starts(stage) for stage in ("add_pieces", "pc1", "pc2")] == [1, 1, 1]
 
 
 async def test_no_stage_begins_that_would_fill_the_disk(

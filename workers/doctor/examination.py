@@ -15,7 +15,7 @@ from sealing.flow.snapup import SNAPUP
 from sealing.processors.parameters import POREP, UPDATE
 from sealing.proofs import SECTOR_SIZES
 from sealing.stores.layout import space_needed
-from workers.doctor import machine, manager, placement, programs
+from workers.doctor import machine, manager, placement, programs, tasks
 from workers.doctor.checks import CALL_LIMIT, Answer, Check, Finding, ok, run_all, warning, wrong
 from workers.doctor.server import Server
 
@@ -66,12 +66,17 @@ def _of(config: Config, stores: Sequence[Attached]) -> list[Check]:
     sizes = _sizes(config)
     needed = max((space_needed(SECTOR_SIZES[size]) for size in sizes), default=0)
     told = [*([f"{config.manager.url}/"] if config.sector_manager else []), *manager.told_by_temporal(config.temporal)]
+    server = Server(config.temporal)
     return [
-        *Server(config.temporal).checks(),
+        *server.checks(),
         *([Check("manager", partial(manager.manager, config))] if config.sector_manager else []),
         *(Check(f"store {store.name}", partial(machine.store, store, needed)) for store in stores),
         *(
             Check(f"thread {index}", partial(machine.location, thread.location))
+            for index, thread in enumerate(config.sealing_thread)
+        ),
+        *(
+            Check(f"sector of thread {index}", partial(tasks.task_in, server, config.file, thread.location))
             for index, thread in enumerate(config.sealing_thread)
         ),
         *programs.checks(config.processors, sizes, _kinds(config)),

@@ -46,7 +46,7 @@ class Server:
         """Look whether the server answers, and which version it is."""
         address = self._settings.address
         try:
-            client = await self._client()
+            client = await self.client()
         except TlsError as error:
             return wrong(str(error), "put right what it says in [temporal]")
         except (StartError, TimeoutError) as error:
@@ -63,7 +63,7 @@ class Server:
         """Look whether the namespace exists and keeps closed workflows long enough."""
         name, days = self._settings.namespace, RETENTION.days
         try:
-            found = await (await self._client()).workflow_service.describe_namespace(
+            found = await (await self.client()).workflow_service.describe_namespace(
                 DescribeNamespaceRequest(namespace=name), timeout=timedelta(seconds=CALL_LIMIT)
             )
         except (StartError, TimeoutError):
@@ -86,7 +86,7 @@ class Server:
     async def attributes(self) -> Answer:
         """Look whether the search attributes are there and of the right types."""
         try:
-            listed = await (await self._client()).operator_service.list_search_attributes(
+            listed = await (await self.client()).operator_service.list_search_attributes(
                 ListSearchAttributesRequest(namespace=self._settings.namespace), timeout=timedelta(seconds=CALL_LIMIT)
             )
         except (StartError, TimeoutError):
@@ -103,7 +103,7 @@ class Server:
         queue = self._settings.task_queue
         try:
             keys = await asyncio.to_thread(keys_of, self._settings)
-            encrypted = await legible.check_fleet(await self._client(), queue)
+            encrypted = await legible.check_fleet(await self.client(), queue)
         except KeysError as error:
             return wrong(str(error), "put that file right; sealflow codec key prints a new line for it")
         except UnreadableError as error:
@@ -144,7 +144,7 @@ class Server:
         argvs += [["create", "--name", name, "--type", ATTRIBUTE_TYPES[name]] for name in (*other, *missing)]
         return " && ".join(self._command("search-attribute", *argv) for argv in argvs)
 
-    async def _client(self) -> Client:
+    async def client(self) -> Client:
         """Return the connection. Raises StartError or TimeoutError."""
         if self._connecting is None:
             self._connecting = asyncio.create_task(asyncio.wait_for(self._connect(), CALL_LIMIT))

@@ -12,7 +12,9 @@ from temporalio.client import Client
 
 from sealing.config import Temporal
 from sealing.sector import Stay
-from workers.operate import orders, running, tables
+from workers.connection import ensure_attributes
+from workers.operate import adopting, orders, running, tables
+from workers.operate.adopting import Adoption
 from workers.operate.looking import ask, find, find_many, reasons, stays_of
 from workers.operate.orders import OrderError
 from workers.watch import SectorView
@@ -127,6 +129,44 @@ def resume_command(temporal: Where, state: str | None, force: bool, **given: Any
 def abort_command(temporal: Where, force: bool, **given: Any) -> None:  # noqa: FBT001, ANN401
     """End tasks, remove their files and tell the manager."""
     _give(temporal, Kind.abort, {"force": force}, **given)
+
+
+@sector.command("adopt")
+@click.argument("locations", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="LOCATION...")
+@click.option("--replace", is_flag=True, help="Stop a run that is behind its state file, as after an old backup.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def adopt_command(
+    context: click.Context,
+    locations: tuple[Path, ...],
+    replace: bool,  # noqa: FBT001 - click gives them by name
+    yes: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Start tasks again that Temporal has lost, from the state files in their threads' locations, on their machine.
+
+    docs/recovery.md says when. The worker's file, -c, names the manager, who is asked whether the sector is under way.
+    """
+    file: Path | None = context.parent.params["file"] if context.parent else None
+    if file is None:
+        raise click.UsageError("name the file of this machine's worker: sealflow sector -c FILE adopt LOCATION")
+    config = running.read_config(file)
+
+    async def look(client: Client) -> list[tuple[Path, Adoption | OrderError]]:
+        return [(each, await adopting.look_at(client, config, each, replace=replace)) for each in locations]
+
+    async def work(client: Client) -> list[dict[str, object]]:
+        await ensure_attributes(client)  # a new database has none before its first worker
+        return [await adopting.carry_out(client, config, *each) for each in found]
+
+    found = running.run(lambda: config.temporal, look)
+    there = [adoption for _, adoption in found if isinstance(adoption, Adoption)]
+    if there and not yes:
+        for adoption in there:
+            click.echo(str(adoption), err=True)
+        click.confirm(f"start {'them' if len(there) > 1 else 'it'} again?", abort=True, err=True)
+    _tell(running.run(lambda: config.temporal, work), as_json=as_json)
 
 
 def _give(  # noqa: PLR0913, PLR0917 - the command line's own options
