@@ -22,6 +22,11 @@ DEPTH = 30
 """Tables and lists in each other that are read; no right file has half as many."""
 NUMBER_BITS = 64
 
+FILE_LIMIT = 1 << 20
+"""Bytes of a file that are read; the longest right ones, of hundreds of threads, have some ten thousand."""
+LONGEST_KEY = 100
+"""Parts of a key, between dots, that tomllib is given: the time that it takes for one grows with their square."""
+_LONG_KEY = re.compile(rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*"|'[^'\n]*')[ \t]*+\.[ \t]*+){{{LONGEST_KEY}}}""")
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 
@@ -61,6 +66,8 @@ class Source:
 def parse(file: Path) -> Source:
     """Read a file. Raises ConfigError for one that cannot be read or is not TOML."""
     text = _text(file)
+    if found := _LONG_KEY.search(text):
+        raise _refused(file, _TOO_DEEP, text.count("\n", 0, found.start()) + 1)
     try:
         raw = tomllib.loads(text)
     except RecursionError:
@@ -78,10 +85,13 @@ _TOO_DEEP = f"holds more than {DEPTH} lists and tables in each other; write what
 
 def _text(file: Path) -> str:
     try:
-        data = file.read_bytes()
+        with file.open("rb") as opened:
+            data = opened.read(FILE_LIMIT + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise _refused(file, f"cannot be read: {why}; correct the path") from None
+    if len(data) > FILE_LIMIT:
+        raise _refused(file, f"is larger than {FILE_LIMIT} bytes; is it the configuration?")
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
