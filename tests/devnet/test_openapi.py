@@ -41,7 +41,7 @@ bounded = settings(
 )
 
 
-def send(world: World, session: requests.Session, case: Case) -> None:
+def send(world: World, session: requests.Session, case: Case[Any]) -> None:
     """Send a case and hold its answer to the schema: an HTTP 500 that is no error of JSON-RPC's own is none."""
     response = case.call(base_url=world.server.address, session=session, timeout=SECONDS)
     case.validate_response(response, checks=CHECKS)
@@ -49,7 +49,7 @@ def send(world: World, session: requests.Session, case: Case) -> None:
         assert response.json()["error"]["code"] in PROTOCOL_ERRORS
 
 
-def sent(world: World, cases: st.SearchStrategy[Case]) -> int:
+def sent(world: World, cases: st.SearchStrategy[Case[Any]]) -> int:
     """Send the cases of a strategy, in a thread, for the server lives in the test's event loop; return how many."""
     count = 0
     with requests.Session() as session:
@@ -57,7 +57,7 @@ def sent(world: World, cases: st.SearchStrategy[Case]) -> int:
 
         @bounded
         @given(case=cases)
-        def run(case: Case) -> None:
+        def run(case: Case[Any]) -> None:
             nonlocal count
             count += 1
             send(world, session, case)
@@ -71,9 +71,10 @@ def about_a_sector(number: int) -> dict[str, int]:
     return {"Miner": 1000, "Number": number}
 
 
-def known(case: Case) -> Case:
+def known(case: Case[Any]) -> Case[Any]:
     """Let a call speak of a sector that there is, where it speaks of one and its number is even."""
-    params = case.body["params"] if isinstance(case.body, dict) else []
+    body: Any = case.body
+    params = body["params"] if isinstance(body, dict) else []
     for at, value in enumerate(params):
         found = value.get("ID", value) if isinstance(value, dict) else {}
         if set(found) >= {"Miner", "Number"} and found["Number"] % 2 == 0:

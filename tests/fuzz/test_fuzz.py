@@ -17,7 +17,7 @@ from tests.fuzz.targets import TARGETS
 
 INPUTS = 2000
 """Inputs of each target that are made."""
-PATIENCE = 2.0
+PATIENCE = 0.75
 """Seconds of computing for a target, whose inputs may be fewer then."""
 
 
