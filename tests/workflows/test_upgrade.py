@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import logging
 from typing import ClassVar
 
 import pytest
 from temporalio import workflow
-from temporalio.client import Client, WorkflowHistory
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
@@ -15,7 +19,7 @@ from sealing.flow.sealer import SEALER
 from sealing.flow.state import State
 from sealing.sector import Outcome, SectorInput, Summary
 from tests.workflows.histories import FOLDER
-from tests.world.stage import staged
+from tests.world.stage import PATIENCE, staged
 from workflows.calls import run_step
 from workflows.machine import Machine
 from workflows.sealer import Sealer
@@ -117,3 +121,27 @@ async def test_what_a_newer_build_has_begun_only_a_newer_build_goes_on_with(temp
     await replay(history, Guarded)
     with pytest.raises(workflow.NondeterminismError):
         await replay(history, Sealer)
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .*_WorkflowInstanceImpl:RuntimeWarning")
+@pytest.mark.server
+async def test_a_flow_that_only_a_newer_build_has_waits_for_it(
+    temporal: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A task on a table that this build has not is neither ended nor parked: its workflow's task fails and says why."""
+    caplog.set_level(logging.CRITICAL, "temporalio")
+    async with staged(temporal) as older:
+        part = older.part(SEALER, State.Allocated)
+        part.given = part.given.model_copy(update={"flow_version": SEALER.version + 1})
+        await part.start()
+        async with asyncio.timeout(PATIENCE):
+            async for event in part.handle.fetch_history_events(wait_new_event=True):
+                if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+                    said = event.workflow_task_failed_event_attributes.failure.message
+                    break
+        assert said == "this worker has no version 2 of the flow sealer: it waits for a worker of a newer build"
+        assert (await part.handle.describe()).status is WorkflowExecutionStatus.RUNNING
+        assert part.calls == [], "a step was run"
+    # Where a workflow cannot begin the SDK leaves its coroutine behind, which no other test is to find.
+    caplog.clear()
+    gc.collect()
