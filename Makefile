@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python server stack bench-admission bench-commands bench-observing bench-pieces bench-recovery chaos setup-system lint check test dashboards docs histories pictures screenshots demo clean audit
+.PHONY: help setup tools python server stack bench-admission bench-commands bench-observing bench-pieces bench-recovery chaos setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,10 @@ stack: setup ## Run a production server with PostgreSQL, Prometheus, Web UI, man
 test: setup ## Run every test
 	@scripts/rusttest.sh
 	@.venv/bin/pytest
+
+fuzz: ## Fuzz the parsers of foreign bytes for ten minutes; OPTIONS='--help' tells more
+	@scripts/python.sh --group fuzz
+	@.venv/bin/python -m tests.fuzz.campaign $(OPTIONS)
 
 bench-commands: tools ## Measure how long a command takes from the signal to its effect
 	@.venv/bin/python -m bench.commands

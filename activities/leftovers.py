@@ -23,7 +23,7 @@ from activities import executions
 from activities.reporting import tell_aborted
 from activities.revealing import revealed
 from sealing.failures import Wait, bounded
-from sealing.flow.registry import FLOWS
+from sealing.flow.registry import flow_of
 from sealing.flow.state import State
 from sealing.keyring import UnreadableError
 from sealing.manager.client import Manager
@@ -124,7 +124,7 @@ class LeftOvers:
 
     async def _may_be_on_chain(self, claim: Claim, ended: WorkflowExecutionDescription) -> bool:
         """Tell whether something may have been sent. What the closed workflow does not tell counts as sent."""
-        flow = FLOWS[claim.task.flow, claim.task.flow_version]
+        flow = flow_of(claim.task.flow, claim.task.flow_version)
         handle = self.client.get_workflow_handle(ended.id, run_id=ended.run_id)
         try:
             known: Known = await handle.query("status", result_type=Known, rpc_timeout=QUERY_WITHIN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import binascii
 import hashlib
 import zlib
 from dataclasses import dataclass
@@ -68,7 +69,10 @@ class Parcels:
 
     async def _content(self, parcel: Parcel) -> bytes:
         if parcel.inline is not None:
-            return base64.b64decode(parcel.inline)
+            try:
+                return base64.b64decode(parcel.inline)
+            except binascii.Error:
+                raise _broken(parcel) from None
         if self.exchange is None or self.exchange.name != parcel.driver:
             raise Permanent(
                 f"the input comes by {parcel.driver}, which is not this machine's [temporal] exchange: set it as on "
@@ -106,8 +110,12 @@ def _write(parcel: Parcel, packed: bytes, to: Path) -> None:
     except zlib.error:
         content = b""
     if len(content) != parcel.size or hashlib.sha256(content).hexdigest() != parcel.sha256:
-        raise Temporary(
-            f"the input that came by {parcel.driver or 'the history'} is broken (expected {parcel.size} bytes with "
-            f"SHA-256 {parcel.sha256}): the next try packs it again"
-        )
+        raise _broken(parcel)
     durable.write(to, content)
+
+
+def _broken(parcel: Parcel) -> Temporary:
+    return Temporary(
+        f"the input that came by {parcel.driver or 'the history'} is broken (expected {parcel.size} bytes with "
+        f"SHA-256 {parcel.sha256}): the next try packs it again"
+    )

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv with what uv.lock says, by a uv of a fixed version that lives in the cache.
+# Makes .venv with what uv.lock says, by a uv of a fixed version that lives in the cache. Arguments go to uv sync.
 source "$(dirname "$0")/lib.sh"
 
 UV_VERSION=0.13.9
@@ -30,4 +30,4 @@ if ! has_uv; then
 fi
 say "Python packages into .venv (usually 30 s, 1 s when they are there)"
 cd "$ROOT"
-UV_PYTHON_DOWNLOADS=never UV_PYTHON=$PYTHON quietly packages "$CACHE/bootstrap/bin/uv" sync --frozen
+UV_PYTHON_DOWNLOADS=never UV_PYTHON=$PYTHON quietly packages "$CACHE/bootstrap/bin/uv" sync --frozen "$@"

@@ -36,8 +36,11 @@ _BYTES = {
 STEP = 1024
 """A binary unit of size is so many of the one below."""
 
-_PART = re.compile(r"\s*([0-9]+)\s*([A-Za-zµ]+)\s*")
-_SIZE = re.compile(r"\s*([0-9]+)(?:\.([0-9]+))?\s*([A-Za-z]*)\s*")
+_PART = re.compile(r"\s*([0-9]{1,40})\s*([A-Za-zµ]+)\s*")
+_SIZE = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?\s*([A-Za-z]*)")
+"""Of a text without spaces around it: with them in the pattern, a long run of spaces takes hours to be refused."""
+SIZE_LIMIT = 1 << 63
+"""Bytes below which every size is."""
 
 DURATION_EXAMPLE = 'a duration in quotes, such as "30s", "5min" or "1h 30m"'
 SIZE_EXAMPLE = 'a size in quotes, such as "8GiB" or "512MiB"'
@@ -79,7 +82,7 @@ def parse_size(text: str) -> int:
 
     Raises ValueError that says what would be right, also for a fraction of a byte.
     """
-    parts = _SIZE.fullmatch(text)
+    parts = _SIZE.fullmatch(text.strip())
     if parts is None:
         raise ValueError(f"write {SIZE_EXAMPLE}")
     unit = _BYTES.get(parts[3].lower())
@@ -88,6 +91,9 @@ def parse_size(text: str) -> int:
     size = Fraction(f"{parts[1]}.{parts[2] or 0}") * unit
     if size.denominator != 1:
         msg = "is no whole number of bytes"
+        raise ValueError(msg)
+    if size >= SIZE_LIMIT:
+        msg = "more bytes than can be counted; write a smaller size"
         raise ValueError(msg)
     return int(size)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sealing.failures import TICKET_EXPIRED, Failure, bounded
-from sealing.flow.registry import FLOWS
+from sealing.flow.registry import flow_of
 from sealing.flow.state import State
 from sealing.flow.table import Step
 from sealing.sector import Memory, Outcome, Report, SectorInput, Stay, Summary, Task, ticket_ends
@@ -25,7 +25,7 @@ class Course:
 
     def __init__(self, task: SectorInput, now: datetime, *, is_reset: bool) -> None:
         """Stand at the task's state, or where its workflow has left off to continue as new."""
-        self.flow = FLOWS[task.flow, task.flow_version]
+        self.flow = flow_of(task.flow, task.flow_version)
         self.settings = task.settings
         self.sector = task.sector
         self.state = task.state

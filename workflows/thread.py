@@ -17,7 +17,7 @@ from temporalio.exceptions import (
 )
 
 from sealing.failures import bounded
-from sealing.flow.registry import FLOWS
+from sealing.flow.registry import flow_of
 from sealing.sector import Allocation, SectorInput, ThreadInput
 from sealing.values import Frozen
 from workflows import attributes
@@ -197,7 +197,7 @@ class SealingThread:
         self._show(f"seals `{task.workflow_id}`")
         try:
             child = await workflow.start_child_workflow(
-                FLOWS[task.flow, task.flow_version].workflow,
+                flow_of(task.flow, task.flow_version).workflow,
                 task,
                 id=task.workflow_id,
                 # The sector outlives its thread; an id that has finished is never used again.

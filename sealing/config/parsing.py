@@ -23,6 +23,9 @@ DEPTH = 30
 """Tables and lists in each other that are read; no right file has half as many."""
 NUMBER_BITS = 64
 
+LONGEST_KEY = 100
+"""Parts of a key, between dots, that tomllib is given: the time that it takes for one grows with their square."""
+_LONG_KEY = re.compile(rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*"|'[^'\n]*')[ \t]*+\.[ \t]*+){{{LONGEST_KEY}}}""")
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 
@@ -62,6 +65,8 @@ class Source:
 def parse(file: Path) -> Source:
     """Read a file. Raises ConfigError for one that cannot be read or is not TOML."""
     text = _text(file)
+    if found := _LONG_KEY.search(text):
+        raise _refused(file, _TOO_DEEP, text.count("\n", 0, found.start()) + 1)
     try:
         raw = tomllib.loads(text)
     except RecursionError:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
 
 from sealing.failures import bounded
-from sealing.proofs import seal_proof
+from sealing.proofs import NON_INTERACTIVE, seal_proof
 from sealing.values import Base64, Hex32
 
 Code = TypeVar("Code", bound=IntEnum)
@@ -44,7 +44,19 @@ def _integers_of_hex(value: str) -> list[int]:
     return list(bytes.fromhex(value))
 
 
-Bytes32 = Annotated[Hex32, BeforeValidator(_hex_of_integers), PlainSerializer(_integers_of_hex, when_used="json")]
+Bytes32 = Annotated[
+    Hex32,
+    BeforeValidator(_hex_of_integers),
+    PlainSerializer(_integers_of_hex, when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": 255},
+            "minItems": LENGTH,
+            "maxItems": LENGTH,
+        }
+    ),
+]
 """A commitment: an array of 32 integers."""
 
 
@@ -74,7 +86,12 @@ def _base64_of_hex(value: str) -> str:
     return base64.b64encode(bytes.fromhex(value)).decode()
 
 
-Random32 = Annotated[Hex32, BeforeValidator(_hex_of_base64), PlainSerializer(_base64_of_hex, when_used="json")]
+Random32 = Annotated[
+    Hex32,
+    BeforeValidator(_hex_of_base64),
+    PlainSerializer(_base64_of_hex, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"}),
+]
 """Randomness: base64 of 32 bytes."""
 
 
@@ -85,7 +102,11 @@ def _some_base64(value: str) -> str:
     return value
 
 
-Payload = Annotated[Base64, AfterValidator(_some_base64)]
+Payload = Annotated[
+    Base64,
+    AfterValidator(_some_base64),
+    WithJsonSchema({"type": "string", "pattern": "^([A-Za-z0-9+/]{4})+$"}),
+]
 """Bytes of any length but none, base64 on both sides."""
 
 
@@ -93,7 +114,11 @@ def _known_proof_type(value: int) -> int:
     return seal_proof(value).number
 
 
-ProofType = Annotated[int, AfterValidator(_known_proof_type)]
+ProofType = Annotated[
+    int,
+    AfterValidator(_known_proof_type),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": NON_INTERACTIVE - 1}),
+]
 """A seal proof type that this product can make."""
 
 
@@ -104,7 +129,12 @@ def _padded(value: int) -> int:
     return value
 
 
-PaddedSize = Annotated[int, Field(lt=2**63), AfterValidator(_padded)]
+PaddedSize = Annotated[
+    int,
+    Field(lt=2**63),
+    AfterValidator(_padded),
+    WithJsonSchema({"type": "integer", "enum": [1 << power for power in range(7, 63)]}),
+]
 """A padded piece's size in bytes."""
 
 Epoch = Annotated[int, Field(ge=0, lt=2**63)]
@@ -122,6 +152,11 @@ def one_of(kind: type[Code]) -> Callable[[object], Code]:
         return kind(value)
 
     return check
+
+
+def codes_of(kind: type[Code]) -> WithJsonSchema:
+    """Return how a schema describes the integers of an enum."""
+    return WithJsonSchema({"type": "integer", "enum": [code.value for code in kind]})
 
 
 def _zero_if_null(value: Any) -> Any:  # noqa: ANN401 - the raw side is anything at all

@@ -18,6 +18,7 @@ import httpx
 from pydantic_core import from_json, to_json
 
 from sealing.failures import Abort, Outage, Permanent, SealingFailure, Temporary, bounded
+from sealing.headers import count_of
 from sealing.jsonrpc.errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 from sealing.manager.address import manager_url
 from sealing.metrics import counting
@@ -174,8 +175,7 @@ class Rpc:
 
 
 def _declared_length(response: httpx.Response) -> int:
-    declared = response.headers.get("content-length", "")
-    return int(declared) if declared.isascii() and declared.isdigit() else 0
+    return count_of(response.headers.get("content-length")) or 0
 
 
 def _excerpt(answer: bytes) -> str:

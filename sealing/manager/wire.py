@@ -26,6 +26,7 @@ from sealing.manager.encoding import (
     ProofType,
     Random32,
     Text,
+    codes_of,
     one_of,
 )
 from sealing.values import Deal, Frozen, SectorId, Seed, Ticket
@@ -218,14 +219,14 @@ class SealProofBytes(Wire):
 class Submitted(Wire):
     """The answer to a submission; ``desc`` says why, where there is something to say."""
 
-    res: Annotated[SubmitRes, PlainValidator(one_of(SubmitRes)), AS_INTEGER]
+    res: Annotated[SubmitRes, PlainValidator(one_of(SubmitRes)), AS_INTEGER, codes_of(SubmitRes)]
     desc: Text = ""
 
 
 class Polled(Wire):
     """Where a sector's message stands, and what the chain says about it."""
 
-    state: Annotated[OnChain, PlainValidator(one_of(OnChain)), AS_INTEGER]
+    state: Annotated[OnChain, PlainValidator(one_of(OnChain)), AS_INTEGER, codes_of(OnChain)]
     desc: Text = ""
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import httpx
 
 from sealing.failures import Outage, Permanent, SealingFailure, Temporary
+from sealing.headers import count_of
 from sealing.stores import durable
 
 CHUNK = 4 << 20
@@ -31,7 +32,7 @@ TIMEOUT = 30.0
 BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)")
 
 Progress = Callable[[dict[str, Any]], None]
 """Is told phase, piece, bytes and total."""
@@ -123,6 +124,9 @@ class _Download:
         except httpx.TransportError as error:
             why = str(error) or type(error).__name__
             raise self._broken_off(why) if self.answered else Outage(self._about(why)) from error
+        except httpx.InvalidURL as error:
+            why = f"it sends us to what is no address ({error}); check the manager's piece store"
+            raise Permanent(self._about(why)) from error
         except httpx.TooManyRedirects as error:
             raise Permanent(self._about("it sends us on and on; check the manager's piece store")) from error
         if self.done < self.wanted.size:
@@ -134,7 +138,7 @@ class _Download:
         total = response.headers.get("content-length")
         if status == HTTPStatus.PARTIAL_CONTENT:
             found = _RANGE.fullmatch(response.headers.get("content-range", ""))
-            if found is None or int(found[1]) != self.done:
+            if found is None or count_of(found[1]) != self.done:
                 await self._start_over()
                 raise Temporary(self._about("it answered another range than was asked for; the download starts over"))
             total = found[2]
@@ -142,7 +146,9 @@ class _Download:
             await self._start_over()
         else:
             raise await self._refusal(status)
-        told = int(total) if total is not None and total.isascii() and total.isdigit() else self.wanted.size
+        told = count_of(total)
+        if told is None:
+            told = self.wanted.size
         if not self.wanted.size <= told <= self.wanted.most:
             raise await self._of_other_size(f"has {told} bytes")
 

@@ -29,7 +29,12 @@ GROUPS = "sealflow"
 CPUS_EXAMPLE = 'a list of CPUs in quotes, such as "0-7,16"'
 MAX_CPU = 8191
 """The highest CPU that Linux can be built for."""
-_RANGE = re.compile(r"\s*([0-9]+)(?:\s*-\s*([0-9]+)(?::([0-9]+)/([0-9]+))?)?\s*")
+CPUS_LIMIT = 4096
+"""Characters of a list of CPUs that are read: one that names some ranges over and over would take minutes."""
+SHOWN = 80
+"""Characters of what is no CPU that are shown."""
+_NUMBER = "([0-9]{1,18})"
+_RANGE = re.compile(rf"\s*{_NUMBER}(?:\s*-\s*{_NUMBER}(?::{_NUMBER}/{_NUMBER})?)?\s*")
 
 _told: set[str] = set()
 _telling = threading.Lock()
@@ -40,18 +45,21 @@ def parse_cpus(text: str) -> frozenset[int]:
 
     Raises ValueError that says what would be right.
     """
+    if len(text) > CPUS_LIMIT:
+        raise ValueError(f"has more than {CPUS_LIMIT} characters; write {CPUS_EXAMPLE}")
     cpus: set[int] = set()
     for part in text.split(","):
         found = _RANGE.fullmatch(part)
         if found is None:
-            raise ValueError(f"{part.strip()!r} is no CPU and no range of CPUs; write {CPUS_EXAMPLE}")
+            raise ValueError(f"{part.strip()[:SHOWN]!r} is no CPU and no range of CPUs; write {CPUS_EXAMPLE}")
         first, last = int(found[1]), int(found[2] or found[1])
         used, of = int(found[3] or 1), int(found[4] or 1)
         if last < first or not 1 <= used <= of:
             raise ValueError(f"the range {part.strip()!r} is empty; write {CPUS_EXAMPLE}")
         if last > MAX_CPU:
             raise ValueError(f"there is no CPU {last}: the highest that Linux knows is {MAX_CPU}")
-        cpus.update(cpu for cpu in range(first, last + 1) if (cpu - first) % of < used)
+        for offset in range(min(used, last - first + 1)):
+            cpus.update(range(first + offset, last + 1, of))
     return frozenset(cpus)
 
 

@@ -17,7 +17,7 @@ from activities.parcels import Parcels
 from sealing.failures import Outage, Permanent, Temporary, Wait
 from sealing.processors.launch import file_ref
 from sealing.stores import durable
-from sealing.values import FileRef, SectorId
+from sealing.values import FileRef, Parcel, SectorId
 
 SECTOR = SectorId(miner=1000, number=1)
 BUCKET = "sealing"
@@ -138,6 +138,15 @@ async def test_a_broken_file_is_refused(content: FileRef, exchange: Path, tmp_pa
     assert not (tmp_path / "there").exists()
     await by(exchange).pack(SECTOR, content)
     await by(exchange).unpack(parcel, tmp_path / "there")
+
+
+@pytest.mark.parametrize("inline", ["A", "AAAAA", "AAAA"])
+async def test_what_came_in_the_history_and_is_broken_is_refused(tmp_path: Path, inline: str) -> None:
+    """Temporary as well: a text that is no base64, and bytes that are nothing compressed."""
+    parcel = Parcel(size=5, sha256=hashlib.sha256(b"hello").hexdigest(), inline=inline)
+    with pytest.raises(Temporary, match="the history is broken"):
+        await parcels(None).unpack(parcel, tmp_path / "there")
+    assert not (tmp_path / "there").exists()
 
 
 async def test_another_content_is_refused(content: FileRef, tmp_path: Path) -> None:

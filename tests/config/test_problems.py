@@ -131,6 +131,9 @@ def test_problems_are_in_the_order_of_the_lines(write: Writer) -> None:
     [
         (f"x = {'[' * 200}{']' * 200}", "more than 30 lists and tables in each other"),
         (f"x = {'[' * 5000}{']' * 5000}", "more than 30 lists and tables in each other"),
+        (f"x = 1\n{'a.' * 200_000}b = 1", "holds more than 30 lists and tables in each other"),
+        (f"x = {{{'a.' * 200}b = 1}}", "more than 30 lists and tables in each other"),
+        ("#" * (1 << 20) + "\n", "is larger than 1048576 bytes"),
         (f"x = 0x{'f' * 9000}", "a number of more than 64 bits"),
         (f"x = {'9' * 5000}", "is not valid TOML"),
         ("[worker]\nname = '\ufeff'\nx", "is not valid TOML"),

@@ -1,6 +1,7 @@
 """Durations and sizes mean what humantime and the other worker take them to mean."""
 
 import contextlib
+import time
 from datetime import timedelta
 
 import pytest
@@ -117,3 +118,20 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_sizes_for_people(count: int, text: str) -> None:
     """The largest unit that leaves at least 1, one digit after the point."""
     assert size_text(count) == text
+
+
+@pytest.mark.parametrize("text", ["9" * 41, f"1{' ' * 60_000}!", f"{' ' * 60_000}x", f"0.{'1' * 41}KiB"])
+def test_long_texts_are_refused_at_once(text: str) -> None:
+    """Neither a run of spaces nor of digits takes longer to be refused than to be read."""
+    began = time.thread_time()
+    for parse in (parse_size, parse_duration):
+        with pytest.raises(ValueError, match="such as"):
+            parse(text)
+    assert time.thread_time() - began < 0.5
+
+
+def test_more_bytes_than_there_are() -> None:
+    """A size of 2^63 bytes is refused, so that all that is reckoned with it fits where it is kept."""
+    assert parse_size(str(2**63 - 1)) == 2**63 - 1
+    with pytest.raises(ValueError, match="a smaller size"):
+        parse_size(str(2**63))

@@ -38,6 +38,8 @@ class Store:
     """Tell how long an answer is."""
     shift: int = 0
     """Give a range that begins so many bytes later than was asked for."""
+    claims: str = ""
+    """What Content-Range says, if not the truth."""
     pause: float = 0.0
     """Seconds between two chunks."""
     moved: str = ""
@@ -66,7 +68,7 @@ class Store:
             return Response(status_code=416)
         headers = {"Content-Length": str(len(data) - start)} if self.lengths else {}
         if found:
-            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+            headers["Content-Range"] = self.claims or f"bytes {start}-{len(data) - 1}/{len(data)}"
         cut = self.cuts.pop(0) if self.cuts else len(data)
         return StreamingResponse(self._body(data[start:], cut), 206 if found else 200, headers)
 

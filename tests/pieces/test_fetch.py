@@ -169,6 +169,14 @@ async def test_sent_on_and_on_is_permanent(home: Home) -> None:
         await home.fetch()
 
 
+@pytest.mark.parametrize("moved", ["n:x", "mailto:a"])
+async def test_sent_on_to_nowhere_is_permanent(home: Home, moved: str) -> None:
+    """What is no address is told as such."""
+    home.store.moved = moved
+    with pytest.raises(Permanent, match="what is no address"):
+        await home.fetch()
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 408, 429])
 async def test_a_busy_or_broken_server_is_an_outage(home: Home, status: int) -> None:
     """Waiting for it costs no attempt."""
@@ -235,6 +243,27 @@ async def test_another_range_than_was_asked_for_starts_over(home: Home) -> None:
     with pytest.raises(Temporary, match="broke off"):
         await home.fetch()
     with pytest.raises(Temporary, match="another range"):
+        await home.fetch()
+    await home.fetch()
+    assert home.got == DATA
+
+
+@pytest.mark.parametrize(
+    "claims", [f"bytes {'9' * 5000}-{'9' * 5000}/*", "bytes 3000", "bytes \xb2-5/9", "lines 1-2/3"]
+)
+async def test_a_range_that_is_none_starts_over(home: Home, claims: str) -> None:
+    """Nor would bytes whose place is no number, or one that is longer than Python reads."""
+    home.store.cuts, home.store.claims = [30_000], claims
+    with pytest.raises(Temporary, match="broke off"):
+        await home.fetch()
+    with pytest.raises(Temporary, match="another range"):
+        await home.fetch()
+
+
+async def test_a_length_that_is_none_is_not_believed(home: Home) -> None:
+    """A total that nobody can read says as little as none: the data is counted."""
+    home.store.cuts, home.store.claims = [30_000], f"bytes 30000-99999/{'9' * 5000}"
+    with pytest.raises(Temporary, match="broke off"):
         await home.fetch()
     await home.fetch()
     assert home.got == DATA

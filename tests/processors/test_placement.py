@@ -92,6 +92,12 @@ def test_no_lists_of_cpus(text: str) -> None:
         parse_cpus(text)
 
 
+def test_a_list_of_cpus_that_is_too_long() -> None:
+    """A list that names the same CPUs over and over is refused before they are counted."""
+    with pytest.raises(ValueError, match="more than 4096 characters"):
+        parse_cpus("0-8191," * 10_000 + "0")
+
+
 @given(st.frozensets(st.integers(0, 300), min_size=1))
 def test_written_and_read(cpus: frozenset[int]) -> None:
     """A list that is written is read as the same."""

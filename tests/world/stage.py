@@ -11,7 +11,7 @@ import itertools
 import os
 import re
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,7 +22,7 @@ from pydantic.fields import FieldInfo
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkflowRunner
 
 from activities.step import StepInterceptor
 from sealing.failures import Wait
@@ -325,11 +325,13 @@ async def idle(_: ThreadInput) -> Allocation:
 
 
 @asynccontextmanager
-async def staged(client: Client) -> AsyncIterator[Stage]:
+async def staged(
+    client: Client, workflows: Sequence[type] = WORKFLOWS, runner: WorkflowRunner | None = None
+) -> AsyncIterator[Stage]:
     """Set up a stage with queues of its own. What still runs at the end is terminated."""
     miner = next(_miners)
     stage = Stage(client, miner, f"fleet-{miner}", f"machine-{miner}")
-    fleet = stage.worker(stage.fleet, workflows=WORKFLOWS, workflow_runner=sandbox())
+    fleet = stage.worker(stage.fleet, workflows=workflows, workflow_runner=runner or sandbox())
     async with fleet, stage.worker(stage.machine):
         yield stage
     running = f"ExecutionStatus = 'Running' AND TaskQueue = '{stage.fleet}'"

@@ -85,7 +85,7 @@ class _Unreadable(EncodingPayloadConverter):
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> NoReturn:  # noqa: ARG002 - as above
         """Raise UnreadableError."""
-        raise UnreadableError(payload.data.decode())
+        raise UnreadableError(payload.data.decode(errors="replace"))
 
 
 class TolerantConverter(PydanticPayloadConverter):
