@@ -30,6 +30,8 @@ class StateFile(Frozen):
     version: int = VERSION
     run: str
     """The run of the workflow whose step wrote it."""
+    step: str = ""
+    """The id of that step's activity in the run: all its attempts have the same."""
     written: float
     """When, in seconds since 1970."""
     task: SectorInput
