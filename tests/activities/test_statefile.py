@@ -114,7 +114,7 @@ def test_a_step_that_is_behind_does_not_run(place: Place) -> None:
 
 
 def test_a_step_whose_end_nobody_has_heard_of_runs_again(place: Place) -> None:
-    """Its worker was killed between the file and the answer: the next attempt goes on, and the end stays in the file."""
+    """Its worker was killed between the file and the answer: the next attempt goes on, the end stays in the file."""
     place.attempt(State.PC1Done).begun()
     place.attempt(State.PC1Done).ended(made(PC2))
     before = place.kept
