@@ -91,17 +91,18 @@ class _Inbound(ActivityInboundInterceptor):
 
 @dataclass(frozen=True)
 class Attempt:
-    """Whose activity an attempt is: the workflow, its type, and its run."""
+    """Whose activity an attempt is: the workflow, its type, and its run; and the activity's id in that."""
 
     workflow_id: str
     workflow_type: str
     run: str
+    step: str
 
     @classmethod
     def running(cls) -> Attempt:
         """Return the running attempt."""
         info = activity.info()
-        return cls(info.workflow_id or "", info.workflow_type or "", info.workflow_run_id or "")
+        return cls(info.workflow_id or "", info.workflow_type or "", info.workflow_run_id or "", info.activity_id)
 
     def input(self, task: Task) -> SectorInput:
         """Return an input that would start the workflow where the task is."""
@@ -127,7 +128,7 @@ class Keeper:
 
     task: Task
     claimed: SectorInput
-    run: str
+    attempt: Attempt
 
     @classmethod
     def of(cls, task: Task, attempt: Attempt) -> Keeper:
@@ -143,24 +144,34 @@ class Keeper:
                 f"{location} is claimed by {claim.task.workflow_id}, not by {attempt.workflow_id}, as after a restore "
                 "of Temporal's database from an old backup; nothing was touched. If its sector has ended, abort it"
             )
-        return cls(task, claim.task, attempt.run)
+        return cls(task, claim.task, attempt)
 
     @property
     def _flow(self) -> Flow:
         return FLOWS[self.claimed.flow, self.claimed.flow_version]
 
     def begun(self) -> None:
-        """Write what the step starts from, unless it stands there. Permanent where the file is ahead of it."""
+        """Write what the step starts from, unless it stands there. Permanent where the file is ahead of it.
+
+        Not where an earlier attempt of this very step has written its end, of which Temporal has heard nothing: the end
+        stays in the file, and the step comes to it again.
+        """
         task, kept = self.task, self._kept()
-        # A reset is a way back that Temporal itself has taken: in another run than the one that wrote the file.
-        is_reset = kept is not None and task.reset and kept.run != self.run
-        if kept is not None and not is_reset and self._is_behind(kept, task.state, task.sector):
-            raise Permanent(
-                f"the state file of {task.sector.id} says {kept.task.state}, its workflow is only in {task.state}: "
-                "Temporal's database was restored from an old backup. Nothing was touched; to start the task again "
-                f"from the file: {adopt_command(task.sector.home.location, replace=True)}"
-            )
+        if kept is not None and self._is_behind(kept, task.state, task.sector):
+            if (kept.run, kept.step) == (self.attempt.run, self.attempt.step):
+                return
+            if not task.reset or kept.run == self.attempt.run:
+                raise Permanent(self._ahead(kept))
+            # A reset is a way back that Temporal itself has taken: in another run than the one that wrote the file.
         self._write(kept, task.state, task.sector)
+
+    def _ahead(self, kept: StateFile) -> str:
+        sector = self.task.sector
+        return (
+            f"the state file of {sector.id} says {kept.task.state}, its workflow is only in {self.task.state}: "
+            "Temporal's database was restored from an old backup. Nothing was touched; to start the task again "
+            f"from the file: {adopt_command(sector.home.location, replace=True)}"
+        )
 
     def ended(self, event: Event) -> None:
         """Write where an event leads, unless another attempt has come further meanwhile."""
@@ -187,8 +198,9 @@ class Keeper:
     def _write(self, kept: StateFile | None, state: State, sector: Sector) -> None:
         parts = {"state": state, "sector": sector, "settings": self.task.settings, "memory": None, "adopted": False}
         now = self.claimed.model_copy(update=parts)
-        if kept is None or (kept.task, kept.run) != (now, self.run):
-            write_state(sector.files, StateFile(run=self.run, written=time.time(), task=now))
+        run, step = self.attempt.run, self.attempt.step
+        if kept is None or (kept.task, kept.run, kept.step) != (now, run, step):
+            write_state(sector.files, StateFile(run=run, step=step, written=time.time(), task=now))
 
 
 def _claim_of(location: str) -> Claim | None:

@@ -15,6 +15,7 @@ HOLDER = ".holder"
 STORE_MARK = "sectorstore.json"
 """The mark of a permanent store that was prepared: ID, Name, ReadOnly. Other keys in it are the manager's."""
 INCUMBENT_DATABASE = "meta"
+STATE_FILE = "state.json"
 _LAYER = re.compile(r"sc-02-data-layer-(\d+)\.dat")
 
 
@@ -98,7 +99,7 @@ class SectorFiles:
     @property
     def state(self) -> Path:
         """The state file: what the sector's task knows. In this folder it goes where the sector's files go."""
-        return self.jobs / "state.json"
+        return self.jobs / STATE_FILE
 
     @property
     def pristine_mark(self) -> Path:

@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from sealing.failures import bounded
 from sealing.sector import SectorInput
 from sealing.stores import durable
-from sealing.stores.layout import SectorFiles
+from sealing.stores.layout import STATE_FILE, SectorFiles
 from sealing.values import Frozen
 
 VERSION = 1
@@ -30,6 +30,8 @@ class StateFile(Frozen):
     version: int = VERSION
     run: str
     """The run of the workflow whose step wrote it."""
+    step: str = ""
+    """The id of that step's activity in the run: all its attempts have the same."""
     written: float
     """When, in seconds since 1970."""
     task: SectorInput
@@ -83,9 +85,7 @@ def write_state(files: SectorFiles, kept: StateFile) -> None:
 def sectors_in(location: str | Path) -> list[SectorFiles]:
     """Return the sectors that have a state file in a thread's location."""
     data = Path(location) / "data"
-    return [
-        SectorFiles(data, path.parent.name) for path in sorted(data.glob(f"jobs/*/{SectorFiles(data, '').state.name}"))
-    ]
+    return [SectorFiles(data, path.parent.name) for path in sorted(data.glob(f"jobs/*/{STATE_FILE}"))]
 
 
 def adopt_command(location: str, file: str = "FILE", *, replace: bool = False) -> str:

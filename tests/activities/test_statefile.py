@@ -38,10 +38,10 @@ class Place:
         """Return its task."""
         return SectorInput(flow="sealer", flow_version=1, state=state, sector=self.sector(state), settings=Settings())
 
-    def attempt(self, state: State, round_: int = 0, *, run: str = RUN, reset: bool = False) -> Keeper:
-        """Return the keeper of an attempt."""
+    def attempt(self, state: State, round_: int = 0, *, run: str = RUN, reset: bool = False, step: str = "") -> Keeper:
+        """Return the keeper of an attempt, at the state's only step if it is not said at which."""
         task = Task(sector=self.sector(state, round_), settings=Settings(), state=state, reset=reset)
-        return Keeper.of(task, Attempt(self.claim.workflow_id, "Sealer", run))
+        return Keeper.of(task, Attempt(self.claim.workflow_id, "Sealer", run, step or state))
 
     @property
     def kept(self) -> StateFile:
@@ -106,11 +106,26 @@ def test_a_step_that_is_behind_does_not_run(place: Place) -> None:
     before = place.kept
     for state in (State.TicketAssigned, State.PC1Done):
         with pytest.raises(Permanent, match="restored from an old backup") as refused:
-            place.attempt(state).begun()
+            place.attempt(state, step="7").begun()
         assert f"sealflow sector -c FILE adopt {place.location} --replace" in str(refused.value)
     with pytest.raises(Permanent):
-        place.attempt(State.PC1Done, reset=True).begun()
+        place.attempt(State.PC1Done, reset=True, step="7").begun()
     assert place.kept == before
+
+
+def test_a_step_whose_end_nobody_has_heard_of_runs_again(place: Place) -> None:
+    """Its worker was killed between the file and the answer: the next attempt goes on, the end stays in the file."""
+    place.attempt(State.PC1Done).begun()
+    place.attempt(State.PC1Done).ended(made(PC2))
+    before = place.kept
+    again = place.attempt(State.PC1Done)
+    again.begun()
+    assert place.kept == before
+    again.ended(made(PC2))
+    assert place.kept == before
+    place.attempt(State.PC2Done).begun()
+    with pytest.raises(Permanent):
+        again.begun()
 
 
 def test_a_reset_goes_back(place: Place) -> None:
@@ -142,7 +157,7 @@ def test_in_another_tasks_location_nothing_runs(place: Place) -> None:
     """A workflow out of an old backup finds that its location has another sector, or a claim that nobody can read."""
     task = Task(sector=place.sector(State.PC1Done), settings=Settings(), state=State.PC1Done)
     with pytest.raises(Permanent, match=r"is claimed by sealer-.*nothing was touched"):
-        Keeper.of(task, Attempt("sealer-t01-99", "Sealer", RUN))
+        Keeper.of(task, Attempt("sealer-t01-99", "Sealer", RUN, "1"))
     claim_path(place.location).write_text("{")
     with pytest.raises(Permanent, match="cannot be read"):
         place.attempt(State.PC1Done)

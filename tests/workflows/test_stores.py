@@ -109,6 +109,8 @@ async def test_a_state_file_that_cannot_be_written_holds_a_sector(
     refused = {State.DealsAcquired, State.PC1Done}
 
     def limited(files: SectorFiles, kept: StateFile) -> None:
+        if kept.task.state is State.PC1Done:
+            write_state(files, kept)  # its folder cannot be synced: the file is ahead of what anybody has heard
         if kept.task.state in refused:
             raise OSError(number, os.strerror(number), str(files.state))
         write_state(files, kept)
