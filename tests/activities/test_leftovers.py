@@ -99,7 +99,7 @@ async def test_a_task_that_runs_is_left_alone(place: Place) -> None:
 async def test_a_task_that_temporal_does_not_know_is_left_alone(place: Place) -> None:
     """It may have lost its database, or be another one: that it has ended is not said."""
     place.temporal_says(refused(RPCStatusCode.NOT_FOUND))
-    with pytest.raises(Wait, match=r"has files here .* and Temporal does not know sealer-t01000-5: nothing is touched"):
+    with pytest.raises(Wait, match=r"not know sealer-t01000-5, and s-t01000-5 has files here .*: nothing is touched"):
         await place.cleared()
     assert place.is_untouched()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, MutableMapping
 from functools import cache, partial
@@ -93,7 +94,7 @@ def codec(data: bytes) -> None:
     async def send(message: MutableMapping[str, Any]) -> None:
         said.append(message)
 
-    finished(_codec()(scope, receive, send))
+    asyncio.run(_codec()(scope, receive, send))
     assert said[0]["status"] in {200, 400}, said
 
 
