@@ -94,7 +94,7 @@ def _fuzz(name: str, report: Path, options: Sequence[str]) -> None:
 
 
 def _keep(name: str, data: bytes) -> NoReturn:
-    """Keep an input that is a finding, and end at once: a process that takes its time is killed by libFuzzer's alarm."""
+    """Keep an input that is a finding, and end at once: libFuzzer's alarm kills a process that takes its time."""
     traceback.print_exc()
     (CORPUS / name / f"crash-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
     sys.stderr.flush()
