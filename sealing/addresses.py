@@ -70,7 +70,7 @@ def network(text: object) -> Network:
     try:
         found = ipaddress.ip_network(text) if isinstance(text, str) else None
     except ValueError as error:
-        raise ValueError(f"{error}; write {NETWORK_EXAMPLE}") from None
+        raise ValueError(f"{str(error)[:200]}; write {NETWORK_EXAMPLE}") from None
     if found is None:
         raise ValueError(f"write {NETWORK_EXAMPLE}")
     if not found.prefixlen:

@@ -25,6 +25,8 @@ NONCE_BYTES = 12
 """GCM's own size; drawn at random for each payload, which is safe for 2^32 payloads of one key."""
 FILE_LIMIT = 64 << 10
 """Bytes of a key file that are looked at: some hundred keys."""
+SHOWN = 20
+"""Wrong lines of a key file that are told; the others are counted."""
 EVERYBODY = stat.S_IROTH | stat.S_IWOTH
 FILE_VARIABLE = "SEALFLOW_PAYLOAD_KEY_FILE"
 """Names the key file of commands that are given no worker's file."""
@@ -81,7 +83,7 @@ class Keyring:
 
 
 def read_keys(file: Path) -> Keyring:
-    """Return the keys of a file. Raises KeyFileError with all that is wrong with it."""
+    """Return the keys of a file. Raises KeyFileError with what is wrong with it."""
     if find_spec(PACKAGE) is None:
         raise KeyFileError(NO_PACKAGE)
     keys: dict[str, bytes] = {}
@@ -99,7 +101,8 @@ def read_keys(file: Path) -> Keyring:
             wrong.append(f"line {number} of it: the id {name} is that of line {first}; give each key its own")
         keys[name] = key
     if wrong:
-        raise KeyFileError("; ".join(wrong))
+        more = [f"and {len(wrong) - SHOWN} more lines are wrong"] if len(wrong) > SHOWN else []
+        raise KeyFileError("; ".join([*wrong[:SHOWN], *more]))
     if not keys:
         raise KeyFileError("holds no key; add the line that sealflow codec key prints")
     return Keyring(keys)

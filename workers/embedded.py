@@ -14,6 +14,7 @@ from sealing.devnet.config import DevnetConfig
 from sealing.devnet.crate_verifier import CrateVerifier
 from sealing.devnet.server import DevnetServer
 from sealing.devnet.verifier import SimulatedVerifier, Verifier
+from sealing.failures import bounded
 from sealing.processors.programs import SIMULATED
 
 
@@ -31,7 +32,7 @@ def read_config(file: Path) -> DevnetConfig:
         why = f"is not UTF-8 text at byte {error.start}; save it as UTF-8"
     except ValidationError as error:
         wrong = (f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in error.errors())
-        why = f"is wrong: {'; '.join(wrong)}"
+        why = f"is wrong: {bounded('; '.join(wrong))}"
     except foreign.TooLargeError:
         why = f"has more than {foreign.DOCUMENT_LIMIT} bytes; correct the path given with -c"
     raise EmbeddedError(f"the devnet's configuration {file} {why}")

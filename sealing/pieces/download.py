@@ -124,6 +124,8 @@ class _Download:
         except httpx.TransportError as error:
             why = str(error) or type(error).__name__
             raise self._broken_off(why) if self.answered else Outage(self._about(why)) from error
+        except httpx.DecodingError as error:  # of an answer that sends us on: data is taken as it is
+            raise Temporary(self._about(f"its answer cannot be unpacked ({error})")) from error
         except httpx.InvalidURL as error:
             why = f"it sends us to what is no address ({error}); check the manager's piece store"
             raise Permanent(self._about(why)) from error

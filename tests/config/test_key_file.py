@@ -47,6 +47,12 @@ def test_a_file_that_is_wrong_is_refused_with_its_line(write: Writer, tmp_path: 
     assert SHORT not in problem.right
 
 
+def test_of_many_wrong_lines_the_first_are_told(tmp_path: Path) -> None:
+    """A file that is something else altogether is refused with a text that can be read."""
+    with pytest.raises(KeyFileError, match=r"line 20 of it.*; and 980 more lines are wrong$"):
+        read_keys(key_file(tmp_path, "wrong\n" * 1000))
+
+
 def test_an_id_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     """Both lines are named, and all that is wrong is told at once."""
     line = new_line("mine")

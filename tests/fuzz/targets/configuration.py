@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealing.addresses import host_port, http_base, is_loopback
+from sealing.addresses import host_port, http_base, is_loopback, network
 from sealing.config import hot
 from sealing.config.problems import ConfigError
 from sealing.config.reading import load, read
@@ -35,7 +35,7 @@ def address(data: bytes) -> None:
     """Read an address as each key that holds one does."""
     text = text_of(data)
     is_loopback(text)
-    for parse in (http_base, manager_url, host_port):
+    for parse in (http_base, manager_url, host_port, network):
         try:
             parse(text)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""What lies beside sectors, and the names in it: claims, parcels, piece CIDs, sectors' names."""
+"""What lies beside sectors, and the names in it: claims, state files, layers' notes, parcels, CIDs, sectors' names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from sealing.pieces.cid import commitment_of, piece_cid
 from sealing.sector import sector_of, task_id
 from sealing.stores.claim import read_claim
 from sealing.stores.incumbent import unfinished
-from sealing.stores.layout import INCUMBENT_DATABASE
+from sealing.stores.layers import NOTES
+from sealing.stores.layers import _read as read_layers
+from sealing.stores.layout import INCUMBENT_DATABASE, SectorFiles
+from sealing.stores.statefile import StateFileError, read_state
 from sealing.values import Parcel, SectorId
 from tests.fuzz.target import Target, check_text, finished, folder, text_of, written
 
@@ -23,6 +26,20 @@ def claim(data: bytes) -> None:
     (folder() / INCUMBENT_DATABASE).mkdir(parents=True, exist_ok=True)
     check_text(unfinished(folder()) or "")
     read_claim(str(folder()))
+
+
+def state(data: bytes) -> None:
+    """Read a sector's state file, from which its task may be started again."""
+    files = SectorFiles.local(str(folder()), SectorId(miner=1000, number=1))
+    files.state.parent.mkdir(parents=True, exist_ok=True)
+    files.state.write_bytes(data)
+    read_state(files)
+
+
+def layers(data: bytes) -> None:
+    """Read which of PC1's layers were noted: what cannot be read counts as none."""
+    written(NOTES, data)
+    read_layers(folder())
 
 
 def parcel(data: bytes) -> None:
@@ -60,6 +77,8 @@ JSON = (
 
 TARGETS = (
     Target("claim", claim, (ValueError,), JSON),
+    Target("state-file", state, (StateFileError,), (*JSON, b'"version":1', b'"run":', b'"written":')),
+    Target("layer-notes", layers, words=(*JSON, b'{"sha256":{"1":"', b"ab" * 32)),
     Target("parcel", parcel, (SealingFailure,), (b"eJz", b"=", b"==", b"A", b"/", b"+")),
     Target("piece-cid", cid, (ValueError,), (b"baga6ea4seaq", b"b", b"B", b"=", b"a" * 64, b"1", b"8")),
     Target(
