@@ -39,6 +39,8 @@ STEP = 1024
 _PART = re.compile(r"\s*([0-9]{1,40})\s*([A-Za-zµ]+)\s*")
 _SIZE = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?\s*([A-Za-z]*)")
 """Of a text without spaces around it: with them in the pattern, a long run of spaces takes hours to be refused."""
+UNIT_SHOWN = 40
+"""Characters of a unit that is none that are shown."""
 SIZE_LIMIT = 1 << 63
 """Bytes below which every size is."""
 
@@ -57,7 +59,7 @@ def parse_duration(text: str) -> timedelta:
     while part := _PART.match(text, at):
         unit = _MICROSECONDS.get(part[2])
         if unit is None:
-            raise ValueError(f"{part[2]!r} is no unit of time; write {DURATION_EXAMPLE}")
+            raise ValueError(f"{part[2][:UNIT_SHOWN]!r} is no unit of time; write {DURATION_EXAMPLE}")
         total, at = total + int(part[1]) * unit, part.end()
     if at == 0 or at < len(text):
         raise ValueError(f"write {DURATION_EXAMPLE}")
@@ -87,7 +89,7 @@ def parse_size(text: str) -> int:
         raise ValueError(f"write {SIZE_EXAMPLE}")
     unit = _BYTES.get(parts[3].lower())
     if unit is None:
-        raise ValueError(f"{parts[3]!r} is no unit of size; write {SIZE_EXAMPLE}")
+        raise ValueError(f"{parts[3][:UNIT_SHOWN]!r} is no unit of size; write {SIZE_EXAMPLE}")
     size = Fraction(f"{parts[1]}.{parts[2] or 0}") * unit
     if size.denominator != 1:
         msg = "is no whole number of bytes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import shutil
 import tempfile
@@ -81,6 +82,18 @@ def finished(coroutine: Coroutine[Any, Any, T]) -> T:
     coroutine.close()
     msg = "the coroutine waits for something"
     raise RuntimeError(msg)
+
+
+@cache
+def _runner() -> asyncio.Runner:
+    runner = asyncio.Runner()
+    atexit.register(runner.close)
+    return runner
+
+
+def in_loop(coroutine: Coroutine[Any, Any, object]) -> None:
+    """Run a coroutine that needs an event loop, which is slower."""
+    _runner().run(coroutine)
 
 
 def check_text(text: str) -> None:

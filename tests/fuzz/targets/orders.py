@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, MutableMapping
 from functools import cache, partial
@@ -13,7 +12,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
 from sealing.keyring import Keyring
-from tests.fuzz.target import Target, check_text, finished, head_and_rest
+from tests.fuzz.target import Target, check_text, finished, head_and_rest, in_loop
 from workers.encryption.codec import EncryptingCodec, TolerantCodec
 from workers.encryption.server import codec_application
 from workflows.commands import Command, Kind, Refused, Several, read, read_control
@@ -94,7 +93,7 @@ def codec(data: bytes) -> None:
     async def send(message: MutableMapping[str, Any]) -> None:
         said.append(message)
 
-    asyncio.run(_codec()(scope, receive, send))
+    in_loop(_codec()(scope, receive, send))
     assert said[0]["status"] in {200, 400}, said
 
 

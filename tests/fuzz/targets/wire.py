@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Callable, Coroutine
@@ -20,7 +19,7 @@ from sealing.manager.client import Manager
 from sealing.manager.rpc import Rpc
 from sealing.pieces.download import PieceStore, Wanted
 from sealing.values import SectorId, Ticket
-from tests.fuzz.target import Target, finished, folder, head_and_rest
+from tests.fuzz.target import Target, finished, folder, head_and_rest, in_loop
 
 SECTOR = SectorId(miner=1000, number=1)
 DIGEST = "ab" * 32
@@ -77,11 +76,6 @@ CALLS: dict[str, Call] = {
 NAMES = sorted(CALLS)
 
 
-@cache
-def _runner() -> asyncio.Runner:
-    return asyncio.Runner()
-
-
 class _Answering:
     """A manager that gives each call the answer that was set."""
 
@@ -111,7 +105,7 @@ def answer(data: bytes) -> None:
     server.status, server.body = _status(head[1] if len(head) > 1 else "200"), rest
     # The ids of calls go on; a hand-made answer is to the first.
     server.manager._rpc._ids = iter((1,))  # type: ignore[assignment]
-    _runner().run(CALLS[name](server.manager))
+    in_loop(CALLS[name](server.manager))
 
 
 def _status(text: str) -> int:
@@ -138,7 +132,7 @@ def piece(data: bytes) -> None:
     )
     wanted = Wanted(cid="baga", size=40, most=64, target=folder() / "piece")
     wanted.part.write_bytes(b"x" * (7 if "part" in head else 0))
-    _runner().run(_Answered("http://manager").download(wanted, lambda _: None))
+    in_loop(_Answered("http://manager").download(wanted, lambda _: None))
 
 
 WORDS = (
