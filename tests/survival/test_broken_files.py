@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,34 +68,26 @@ async def finished_well(built: Plant) -> None:
 
 async def test_an_output_that_nobody_has_taken_yet(temporal: Client, tmp_path: Path) -> None:
     """A worker that comes back to a broken output computes the stage again, once."""
-    await asyncio.gather(*(_untaken(temporal, tmp_path / way.__name__, way) for way in WAYS))
-
-
-async def _untaken(client: Client, folder: Path, broken: Breaking) -> None:
-    async with plant(client, folder) as built:
-        built.patience = PATIENCE
-        built.simulate(pc1={"seconds": 1, "times": 1})
-        async with program(built) as worker:
-            await killed_in_pc1(built, worker)
-            await built.until(lambda: pid(built) is None, "PC1 to end")
-            broken(job(built, "pc1").output)
-            await worker.start()
-            await finished_well(built)
-        assert (built.starts("pc1"), built.starts("pc2")) == (2, 1)
+    again = partial(_computed_again, temporal, name="output.json", ended=True)
+    await asyncio.gather(*(again(tmp_path / way.__name__, way) for way in WAYS))
 
 
 async def test_the_record_of_a_job_that_runs(temporal: Client, tmp_path: Path) -> None:
     """What runs is not known to be this job, so it is ended, and the stage is computed from the beginning."""
-    await asyncio.gather(*(_unrecorded(temporal, tmp_path / way.__name__, way) for way in WAYS))
+    again = partial(_computed_again, temporal, name="job.json", ended=False)
+    await asyncio.gather(*(again(tmp_path / way.__name__, way) for way in WAYS))
 
 
-async def _unrecorded(client: Client, folder: Path, broken: Breaking) -> None:
+async def _computed_again(client: Client, folder: Path, broken: Breaking, *, name: str, ended: bool) -> None:
+    """Break a file of PC1's, whose worker was killed: while it runs, or when it has ended."""
     async with plant(client, folder) as built:
         built.patience = PATIENCE
-        built.simulate(pc1={"seconds": 2, "times": 1})
+        built.simulate(pc1={"seconds": 1 if ended else 2, "times": 1})
         async with program(built) as worker:
             await killed_in_pc1(built, worker)
-            broken(job(built, "pc1").path / "job.json")
+            if ended:
+                await built.until(lambda: pid(built) is None, "PC1 to end")
+            broken(job(built, "pc1").path / name)
             await worker.start()
             await finished_well(built)
         assert (built.starts("pc1"), built.starts("pc2")) == (2, 1)
