@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python server stack bench-admission bench-commands bench-observing bench-pieces bench-recovery chaos setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
+.PHONY: help setup tools python server stack bench-admission bench-commands bench-observing bench-pieces bench-recovery chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench-recovery: tools ## Measure how soon work goes on after the worker was kill
 
 chaos: setup ## Kill everything five hundred times while it seals, and look at what is left; OPTIONS='--kills 50' or '--real'
 	@.venv/bin/python -m tests.chaos.campaign $(OPTIONS)
+
+chaos-layers: tools ## Kill a real PC1, and its machine, and spoil a layer, of a 512 MiB sector; OPTIONS=8MiB is quick
+	@.venv/bin/python -m tests.chaos.layers $(OPTIONS)
 
 docs: python ## Write the generated pages of docs/ anew
 	@.venv/bin/python scripts/docs.py

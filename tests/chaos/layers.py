@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Coroutine, Iterator
@@ -158,3 +160,16 @@ def flip(path: Path, at: int) -> None:
         (byte,) = file.read(1)
         file.seek(at)
         file.write(bytes([byte ^ 1]))
+
+
+def main() -> None:
+    """Run it from the command line, for a sector's size such as 8MiB or 512MiB."""
+    size = sys.argv[1] if len(sys.argv) > 1 else "512MiB"
+    with tempfile.TemporaryDirectory(prefix="sealflow-layers-") as name:
+        figures = asyncio.run(layers_survive(Path(name), SECTOR_SIZES[size]))
+    for what, seconds in vars(figures).items():
+        sys.stdout.write(f"{what.replace('_', ' '):<24} {seconds:8.1f} s\n")
+
+
+if __name__ == "__main__":
+    main()
