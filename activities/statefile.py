@@ -91,18 +91,17 @@ class _Inbound(ActivityInboundInterceptor):
 
 @dataclass(frozen=True)
 class Attempt:
-    """Whose activity an attempt is: the workflow, its type, and its run; and the activity's id in that."""
+    """Whose activity an attempt is: the workflow, its type, and its run."""
 
     workflow_id: str
     workflow_type: str
     run: str
-    step: str
 
     @classmethod
     def running(cls) -> Attempt:
         """Return the running attempt."""
         info = activity.info()
-        return cls(info.workflow_id or "", info.workflow_type or "", info.workflow_run_id or "", info.activity_id)
+        return cls(info.workflow_id or "", info.workflow_type or "", info.workflow_run_id or "")
 
     def input(self, task: Task) -> SectorInput:
         """Return an input that would start the workflow where the task is."""
@@ -153,12 +152,12 @@ class Keeper:
     def begun(self) -> None:
         """Write what the step starts from, unless it stands there. Permanent where the file is ahead of it.
 
-        Not where an earlier attempt of this very step has written its end, of which Temporal has heard nothing: the end
-        stays in the file, and the step comes to it again.
+        Not where the file has an end of this very step, of which the workflow has heard nothing, for the worker died
+        then, or the step was let go of by a pause: it stays in the file, and the step comes to it again.
         """
         task, kept = self.task, self._kept()
         if kept is not None and self._is_behind(kept, task.state, task.sector):
-            if (kept.run, kept.step) == (self.attempt.run, self.attempt.step):
+            if self._is_own_end(kept):
                 return
             if not task.reset or kept.run == self.attempt.run:
                 raise Permanent(self._ahead(kept))
@@ -181,7 +180,7 @@ class Keeper:
             return
         sector, kept = task.sector.after(flow, task.state, event), self._kept()
         if kept is None or not self._is_behind(kept, to, sector):
-            self._write(kept, to, sector)
+            self._write(kept, to, sector, ended=True)
 
     def _kept(self) -> StateFile | None:
         try:
@@ -195,12 +194,26 @@ class Keeper:
         """Tell whether a state is one that the task had left when the file was written."""
         return sector.reached(self._flow, state) < kept.task.sector.reached(self._flow, kept.task.state)
 
-    def _write(self, kept: StateFile | None, state: State, sector: Sector) -> None:
+    def _is_own_end(self, kept: StateFile) -> bool:
+        """Tell whether the file was written at an end of this step, from the same inputs, and nothing has begun since.
+
+        Then an old backup does no harm either: the job is done, and is taken.
+        """
+        if not kept.ended or kept.run != self.attempt.run:
+            return False
+        sector = self.task.sector
+        ways = (event for event, to in self._flow.rows[self.task.state].edges.items() if to is kept.task.state)
+        before = (
+            kept.task.sector.model_copy(update={name: getattr(sector, name) for name in event.sets()}) for event in ways
+        )
+        return sector in before
+
+    def _write(self, kept: StateFile | None, state: State, sector: Sector, *, ended: bool = False) -> None:
         parts = {"state": state, "sector": sector, "settings": self.task.settings, "memory": None, "adopted": False}
         now = self.claimed.model_copy(update=parts)
-        run, step = self.attempt.run, self.attempt.step
-        if kept is None or (kept.task, kept.run, kept.step) != (now, run, step):
-            write_state(sector.files, StateFile(run=run, step=step, written=time.time(), task=now))
+        run = self.attempt.run
+        if kept is None or (kept.task, kept.run, kept.ended) != (now, run, ended):
+            write_state(sector.files, StateFile(run=run, ended=ended, written=time.time(), task=now))
 
 
 def _claim_of(location: str) -> Claim | None:

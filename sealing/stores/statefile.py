@@ -30,8 +30,8 @@ class StateFile(Frozen):
     version: int = VERSION
     run: str
     """The run of the workflow whose step wrote it."""
-    step: str = ""
-    """The id of that step's activity in the run: all its attempts have the same."""
+    ended: bool = False
+    """Whether that was at the step's end, so that nothing has begun since."""
     written: float
     """When, in seconds since 1970."""
     task: SectorInput

@@ -14,6 +14,7 @@ from sealing.flow.state import State
 from sealing.sector import Home, Sector, SectorInput, Settings, Task
 from sealing.stores.claim import Claim, claim_path, read_claim, write_claim
 from sealing.stores.statefile import StateFile, read_state
+from sealing.values import Ticket
 from tests.world.stage import come_to, made
 
 RUN = "run-1"
@@ -38,10 +39,15 @@ class Place:
         """Return its task."""
         return SectorInput(flow="sealer", flow_version=1, state=state, sector=self.sector(state), settings=Settings())
 
-    def attempt(self, state: State, round_: int = 0, *, run: str = RUN, reset: bool = False, step: str = "") -> Keeper:
-        """Return the keeper of an attempt, at the state's only step if it is not said at which."""
-        task = Task(sector=self.sector(state, round_), settings=Settings(), state=state, reset=reset)
-        return Keeper.of(task, Attempt(self.claim.workflow_id, "Sealer", run, step or state))
+    def attempt(
+        self, state: State, round_: int = 0, *, run: str = RUN, reset: bool = False, ticket: Ticket | None = None
+    ) -> Keeper:
+        """Return the keeper of an attempt."""
+        sector = self.sector(state, round_)
+        if ticket:
+            sector = sector.model_copy(update={"ticket": ticket})
+        task = Task(sector=sector, settings=Settings(), state=state, reset=reset)
+        return Keeper.of(task, Attempt(self.claim.workflow_id, "Sealer", run))
 
     @property
     def kept(self) -> StateFile:
@@ -103,18 +109,31 @@ def test_what_has_not_changed_is_not_written(place: Place) -> None:
 def test_a_step_that_is_behind_does_not_run(place: Place) -> None:
     """As after an old backup: the file stays as it is, and the failure says what to type."""
     place.attempt(State.PC1Done).ended(made(PC2))
+    place.attempt(State.PC2Done).begun()
     before = place.kept
     for state in (State.TicketAssigned, State.PC1Done):
         with pytest.raises(Permanent, match="restored from an old backup") as refused:
-            place.attempt(state, step="7").begun()
+            place.attempt(state).begun()
         assert f"sealflow sector -c FILE adopt {place.location} --replace" in str(refused.value)
     with pytest.raises(Permanent):
-        place.attempt(State.PC1Done, reset=True, step="7").begun()
+        place.attempt(State.PC1Done, reset=True).begun()
+    assert place.kept == before
+
+
+def test_an_end_from_other_inputs_is_not_the_steps_own(place: Place) -> None:
+    """As after an old backup that has drawn another ticket: labels of one must not meet those of the other."""
+    place.attempt(State.TicketAssigned).ended(made(PC1))
+    before = place.kept
+    ticket = Ticket(ticket="ab" * 32, epoch=7)
+    with pytest.raises(Permanent, match="restored from an old backup"):
+        place.attempt(State.TicketAssigned, ticket=ticket).begun()
+    with pytest.raises(Permanent, match="restored from an old backup"):
+        place.attempt(State.TicketAssigned, run="run-2").begun()
     assert place.kept == before
 
 
 def test_a_step_whose_end_nobody_has_heard_of_runs_again(place: Place) -> None:
-    """Its worker was killed between the file and the answer: the next attempt goes on, the end stays in the file."""
+    """Its worker died between the file and the answer, or a pause let go of it: the end stays in the file."""
     place.attempt(State.PC1Done).begun()
     place.attempt(State.PC1Done).ended(made(PC2))
     before = place.kept
@@ -157,7 +176,7 @@ def test_in_another_tasks_location_nothing_runs(place: Place) -> None:
     """A workflow out of an old backup finds that its location has another sector, or a claim that nobody can read."""
     task = Task(sector=place.sector(State.PC1Done), settings=Settings(), state=State.PC1Done)
     with pytest.raises(Permanent, match=r"is claimed by sealer-.*nothing was touched"):
-        Keeper.of(task, Attempt("sealer-t01-99", "Sealer", RUN, "1"))
+        Keeper.of(task, Attempt("sealer-t01-99", "Sealer", RUN))
     claim_path(place.location).write_text("{")
     with pytest.raises(Permanent, match="cannot be read"):
         place.attempt(State.PC1Done)
