@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -42,6 +43,8 @@ FAULTS = (
 THREADS = 4
 SECTORS = 400
 DEALS = 20
+FAILS_EVERY = 15.0
+"""Seconds."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,23 @@ async def living(client: Client, folder: Path) -> AsyncIterator[Fleet]:
     ) as built:
         stages: dict[str, dict[str, Any]] = {stage: {"seconds": seconds} for stage, seconds in SECONDS.items()}
         built.file.write_text(built.file.read_text().replace(built.proxy.address, built.devnet.address))
-        built.simulate(**{**stages, "c1": {"fail": "no space left on device", "times": 2}})
+        failing = asyncio.create_task(_fail_now_and_then(built, stages))
         async with AsyncExitStack() as stack:
             for number in range(DEALS):
                 built.deal(bytes([number % 256]) * 1000)
             await stack.enter_async_context(program(built))
             await stack.enter_async_context(program(_upgrading(built, ports)))
-            yield Fleet(built, (f"127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}"))
+            try:
+                yield Fleet(built, (f"127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}"))
+            finally:
+                failing.cancel()
+
+
+async def _fail_now_and_then(built: Plant, stages: dict[str, dict[str, Any]]) -> None:
+    """Let one C1 fail in a while: of what has happened before a counter was first scraped Prometheus shows nothing."""
+    while True:
+        built.simulate(**{**stages, "c1": {"fail": "no space left on device", "times": built.starts("c1") + 1}})
+        await asyncio.sleep(FAILS_EVERY)
 
 
 def _upgrading(built: Plant, ports: list[int]) -> Plant:

@@ -37,8 +37,13 @@ EMPTY = {
     "Errors of the database": "the database has refused nothing",
 }
 """Panels that may show nothing, and why."""
-FIRING = {"SealflowSectorsParked", "SealflowStoreAlmostFull", "SealflowLocationAlmostFull"}
-"""Alerts that speak: a sector is parked on purpose, and the disk is as it is."""
+FIRING = {
+    "SealflowSectorsParked",
+    "SealflowJobsRestarted",
+    "SealflowStoreAlmostFull",
+    "SealflowLocationAlmostFull",
+}
+"""Alerts that speak: a sector is parked and jobs fail on purpose, and the disk is as it is."""
 SILENT_WITHIN = 30
 SHOWN_WITHIN = 60
 

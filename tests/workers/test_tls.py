@@ -25,6 +25,8 @@ from workers.doctor.server import Server
 
 pytestmark = pytest.mark.server
 
+TRIES = 5
+"""The doctor asks once, and the system may throw a server's last word away with the connection."""
 AT_ONCE = 10.0
 """Seconds after which it was tried again, and again."""
 Keys = dict[str, Path | str | bool]
@@ -112,8 +114,12 @@ async def test_certificates_that_do_not_fit_are_told_at_once(
     assert time.monotonic() - began < AT_ONCE
     assert says in str(refused.value)
     assert "PRIVATE KEY" not in str(refused.value)
-    told = await Server(given).reachable()
-    assert (told.level, says in told.text) == (Level.WRONG, True)
+    for _ in range(TRIES):
+        told = await Server(given).reachable()
+        assert told.level is Level.WRONG
+        if says in told.text:
+            return
+    pytest.fail(f"the doctor says {told.text}")
 
 
 async def test_a_server_whose_certificate_has_expired_is_not_trusted(tls: TlsServer, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from sealing.devnet.server import DevnetServer
 from sealing.devnet.verifier import SimulatedVerifier, Verifier
 from sealing.flow.sealer import SEALER
 from sealing.sector import Summary, task_id
+from sealing.stores import durable
 from sealing.values import SectorId
 from tests.world.proxy import Proxy, proxied
 from workers.assembly import WORKFLOWS, sandbox, serving, start_threads
@@ -158,7 +159,7 @@ class Plant:
 
     def simulate(self, **stages: dict[str, Any]) -> None:
         """Tell the simulated processor what to do in a stage: ``pc1={"seconds": 1}``, ``pc2={"fail": "why"}``."""
-        (self.folder / "simulated.json").write_text(json.dumps(stages))
+        durable.write(self.folder / "simulated.json", json.dumps(stages).encode())  # it may be read in this moment
 
     def starts(self, stage: str) -> int:
         """Return how often the simulated processor has begun a stage, since it was told what to do."""
