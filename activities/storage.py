@@ -14,7 +14,7 @@ from activities.stages import Stages
 from activities.step import spent
 from sealing import tracing
 from sealing.background import Check, in_thread
-from sealing.failures import Permanent
+from sealing.failures import Permanent, Temporary
 from sealing.flow.events import Persist, SubmitPersistance
 from sealing.manager.client import Manager
 from sealing.metrics import counting
@@ -36,10 +36,14 @@ class ConfirmationActivities:
 
     @activity.defn
     async def submit_persisted(self, task: Task) -> SubmitPersistance:
-        """Let the manager check the stored files."""
+        """Let the manager check the stored files.
+
+        It answers the same for files that are lost, for a store that it has not mounted right now, and where its own
+        file system has not heard of them yet, so it is asked again, as often as for any Temporary failure.
+        """
         store = known(task.sector.persisted_in, "store")
         if not await self.manager.submit_persisted(task.sector.id, store, is_upgrade=False):
-            raise Permanent(f"the manager does not find the files of {task.sector.id} in store {store}")
+            raise Temporary(f"the manager does not find the files of {task.sector.id} in store {store}")
         return SubmitPersistance(persistence_confirmed=store)
 
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from secrets import randbelow
@@ -67,6 +68,9 @@ state and call nothing that is not deterministic; models made inside would cost 
 
 WORKFLOWS: Sequence[type] = (Sealer, SnapUp, SealingThread)
 
+STICKY = timedelta(seconds=5)
+"""How long a workflow's task waits for the worker that has the workflow in memory, if that was killed. The SDKs for Go
+and Java wait as long; this one's own 10 s are 10 s more in which a sector stands still after each kill."""
 MACHINE_SLOTS = 500
 """Activities of this machine at once: plenty, for admission decides who runs."""
 
@@ -187,6 +191,7 @@ def fleet_worker(client: Client, task_queue: str, manager: Manager, around: Step
         ],
         interceptors=[around],
         workflow_runner=sandbox(),
+        sticky_queue_schedule_to_start_timeout=STICKY,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
     )
 

@@ -12,11 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
 from tests.chaos.blows import jobs
 from tests.chaos.site import Site
 
+EVENTS = 12
+"""How many of its last events are told of a task that has not ended."""
 STORED = ("sealed/{0}", "cache/{0}/p_aux", "cache/{0}/t_aux", "cache/{0}/sc-02-data-tree-r-last.dat")
 
 
@@ -86,7 +90,7 @@ async def _histories(site: Site, client: Client) -> Any:
     async for found in client.list_workflows("WorkflowType = 'Sealer'"):
         runs[found.id].append(found.run_id)
         if found.status is not WorkflowExecutionStatus.COMPLETED:
-            yield f"{found.id} is {found.status and found.status.name}"
+            yield f"{found.id} is {found.status and found.status.name}: {await _stands(client, found.id)}"
             continue
         for state, count in (await _states(client.get_workflow_handle(found.id, run_id=found.run_id))).items():
             if count > 1:
@@ -97,6 +101,17 @@ async def _histories(site: Site, client: Client) -> Any:
     for task, those in runs.items():
         if len(those) > 1:
             yield f"{task} had {len(those)} runs"
+
+
+async def _stands(client: Client, task: str) -> str:
+    """Return what a task that has not ended is at: its attributes, what it waits for, and its last events."""
+    described = await client.get_workflow_handle(task).describe()
+    fields = described.raw_info.search_attributes.indexed_fields
+    attributes = {name: payload.data.decode() for name, payload in fields.items()}
+    pending = [MessageToDict(each) for each in described.raw_description.pending_activities]
+    events = (await client.get_workflow_handle(task).fetch_history()).events[-EVENTS:]
+    last = [f"{each.event_id} {EventType.Name(each.event_type)}" for each in events]
+    return f"{attributes}, pending {pending}, last {last}"
 
 
 async def _states(handle: WorkflowHandle[Any, Any]) -> Counter[str]:

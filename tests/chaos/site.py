@@ -41,6 +41,7 @@ rpc_client.addr = "http://127.0.0.1:{manager}"
 [sealing]
 seal_interval = "50ms"
 recover_interval = "100ms"
+max_retries = 100
 rpc_polling_interval = "50ms"
 {threads}
 [[attached]]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from sealing.failures import Level
 from sealing.flow.state import State
 from sealing.processors.folder import JobFolder
 from tests.survival.program import WorkerProgram, program
@@ -90,3 +91,30 @@ async def _computed_again(client: Client, folder: Path, broken: Breaking, *, nam
             await worker.start()
             await finished_well(built)
         assert (built.starts("pc1"), built.starts("pc2")) == (2, 1)
+
+
+async def test_an_output_that_the_next_stage_needs(temporal: Client, tmp_path: Path) -> None:
+    """PC2 is never given other labels than PC1 has made: the sector stands still, and says where to resume."""
+    await asyncio.gather(*(_needed(temporal, tmp_path / way.__name__, way) for way in WAYS))
+
+
+async def _needed(client: Client, folder: Path, broken: Breaking) -> None:
+    go = folder / "go"
+    async with plant(client, folder) as built:
+        built.patience = PATIENCE
+        built.simulate(pc2={"until": str(go)})
+        async with program(built) as worker:
+            await built.until(lambda: built.starts("pc2"), "PC2 to start")
+            worker.kill()
+            await worker.gone()
+            broken(job(built, "pc1").output)
+            (jobs := job(built, "pc2")).halt(grace=0)
+            assert not jobs.is_running()
+            go.touch()
+            await worker.start()
+            status = await built.parked()
+            assert status.failure is not None
+            assert status.failure.level is Level.Permanent
+            assert "resume to the state before that stage" in status.failure.text
+            await built.sector().signal("resume", "TicketAssigned")
+            await finished_well(built)

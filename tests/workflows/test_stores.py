@@ -81,6 +81,15 @@ enable_space_weighted = true
         assert files_in(archive) == files_in(tmp_path / "store") == []
 
 
+async def test_files_that_the_manager_does_not_find_yet(temporal: Client, tmp_path: Path) -> None:
+    """It says the same while its store is away, so it is asked again: nobody has to come."""
+    async with plant(temporal, tmp_path) as built, working(built):
+        built.proxy.answers["Venus.SubmitPersistedEx"] += [{"result": False}] * 2
+        summary = await built.finished()
+        assert summary.state is State.Finished
+        assert [stay.tries for stay in summary.stays if stay.state is State.Persisted] == [3]
+
+
 async def test_a_full_local_disk_holds_a_sector(temporal: Client, tmp_path: Path) -> None:
     """The disk becomes full while a stage runs: what cannot be written is made again when there is room."""
     async with plant(temporal, tmp_path) as built:

@@ -136,13 +136,18 @@ class Plant:
         return await asyncio.wait_for(self.sector(number).result(), self.patience)
 
     async def parked(self, number: int = 1) -> Status:
-        """Wait until a sector stands still."""
+        """Wait until a sector stands still, and the server knows it.
+
+        A query can be answered from a failure that no workflow's task has taken yet, while that waits for a worker that
+        was killed; see ARCHITECTURE.md on a signal in that moment.
+        """
         await self.until(lambda: self._started(number), "the sector's workflow to start")
         found: list[Status] = []
 
         async def halted() -> bool:
             found[:] = [await self.status(number)]
-            return found[0].halted
+            described = await self.sector(number).describe()
+            return found[0].halted and not described.raw_description.HasField("pending_workflow_task")
 
         await self.until(halted, "the sector to stand still")
         return found[0]
