@@ -62,6 +62,7 @@ class Report:
     kills: int = 0
     recoveries: int = 0
     sectors: int = 0
+    upgrades: int = 0
     points: int = 0
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     skipped: list[str] = field(default_factory=list)
@@ -85,7 +86,7 @@ async def attacked(folder: Path, chance: random.Random, *, threads: int, real: b
             stack.callback(store.unmount)
         except pytest.skip.Exception:
             disk = store = backing = None
-        built = await stack.enter_async_context(site(folder, threads=threads, real=real))
+        built = await stack.enter_async_context(site(folder, threads=threads, real=real, upgrades=threads > 1))
         (folder / "simulated.json").write_text(json.dumps(STAGES))
         yield Attack(built, chance, disk, store, backing)
 
@@ -101,6 +102,7 @@ async def campaign(folder: Path, plan: Plan, say: Say, stop: asyncio.Event) -> R
         while report.kills < plan.kills and not stop.is_set():
             kind = chance.random() >= OTHERS
             of_kind = [blow for blow in blows if blow.kills is kind]
+            built.deal()
             blow, *_ = chance.choices(of_kind, [each.weight for each in of_kind])
             await _struck(attack, blow, report, say)
             await asyncio.sleep(chance.uniform(0, 1.5))
@@ -109,6 +111,7 @@ async def campaign(folder: Path, plan: Plan, say: Say, stop: asyncio.Event) -> R
         client = await Client.connect(f"127.0.0.1:{built.temporal.port}", data_converter=pydantic_data_converter)
         await sealed(built)
         report.sectors = len(built.ask("SELECT name FROM sectors"))
+        report.upgrades = len(built.ask("SELECT number FROM upgrades"))
         report.wrong = await check(built, client)
     return report
 
@@ -133,13 +136,16 @@ async def _went_on(built: Site, before: int) -> float:
 async def sealed(built: Site, sectors: int | None = None) -> None:
     """Let the manager give out no more, or so many in all, wait until they have ended, and end the worker."""
     await built.manager.kill()
+    built.withdraw_deals()
     count = len(built.ask("SELECT name FROM sectors")) if sectors is None else sectors
     built.limit(count)
     await built.manager.start()
     await built.manager.ready()
     ended = "SELECT name FROM sectors WHERE ended IS NOT NULL"
+    upgrading = "SELECT number FROM upgrades WHERE ended IS NULL"
     with contextlib.suppress(AssertionError):  # which have not ended is the checker's to tell
         await until(lambda: len(built.ask(ended)) == count, "all sectors to end", END_WITHIN)
+        await until(lambda: not built.ask(upgrading), "all upgrades to end", END_WITHIN)
     await asyncio.sleep(1)  # for the threads to see it, and to have nothing more
     await built.worker.kill()
 
@@ -153,7 +159,7 @@ def lines(report: Report) -> str:
     told += [f"WRONG: {line}" for line in report.wrong]
     told.append(
         f"{report.kills} kills, {report.recoveries} recoveries, {report.points} named points died at; "
-        f"{report.sectors} sectors, {len(report.wrong)} things wrong; seed {report.seed}"
+        f"{report.sectors} sectors, {report.upgrades} upgrades, {len(report.wrong)} things wrong; seed {report.seed}"
     )
     return "\n".join(told)
 

@@ -21,7 +21,12 @@ from tests.chaos.site import Site
 
 EVENTS = 12
 """How many of its last events are told of a task that has not ended."""
-STORED = ("sealed/{0}", "cache/{0}/p_aux", "cache/{0}/t_aux", "cache/{0}/sc-02-data-tree-r-last.dat")
+AUXILIARY = ("p_aux", "t_aux", "sc-02-data-tree-r-last.dat")
+UPGRADED = ("update/{0}", *(f"update-cache/{{0}}/{name}" for name in AUXILIARY))
+UPGRADES = "SELECT sector FROM upgrades"
+ASKED_AGAIN = {"RePersist": ("SnapProved", "Persisted")}
+"""The states that an event brings back: the manager, whose store was away, has not found the files of an upgrade."""
+STORED = ("sealed/{0}", *(f"cache/{{0}}/{name}" for name in AUXILIARY))
 
 
 async def check(site: Site, client: Client) -> list[str]:
@@ -41,15 +46,19 @@ def _sectors(site: Site) -> Iterator[str]:
     for row in site.ask("SELECT name, state, ended, proof_verified FROM sectors"):
         if (row["state"], row["ended"], row["proof_verified"]) != ("Finished", "finalized", 1):
             yield f"{row['name']} is {row['state']}, ended {row['ended']}, proof verified {row['proof_verified']}"
+    for row in site.ask("SELECT sector, ended, proof_verified FROM upgrades"):
+        if (row["ended"], row["proof_verified"]) != ("finalized", 1):
+            yield f"the upgrade of {row['sector']} is {row['ended']}, proof verified {row['proof_verified']}"
 
 
 def _messages(site: Site) -> Iterator[str]:
-    """Each has one pre-commit and one proof on chain, and there never was another."""
+    """Each has one pre-commit and one proof on chain, and one for its upgrade; there never was another."""
     sent: defaultdict[str, list[str]] = defaultdict(list)
     for row in site.ask("SELECT sector, kind, replaced_at FROM messages ORDER BY number"):
         sent[row["sector"]].append(row["kind"] + ("" if row["replaced_at"] is None else ", replaced"))
+    upgraded = {row["sector"] for row in site.ask(UPGRADES)}
     for row in site.ask("SELECT name FROM sectors"):
-        if sent[row["name"]] != ["precommit", "proof"]:
+        if sent[row["name"]] != ["precommit", "proof", *["snapup"] * (row["name"] in upgraded)]:
             yield f"{row['name']} has sent {sent[row['name']]}"
 
 
@@ -70,6 +79,7 @@ def _disks(site: Site) -> Iterator[str]:
     for location in site.locations:
         yield from (f"{path} is left behind" for path in _files(location))
     wanted = {site.store / name.format(row["name"]) for row in site.ask("SELECT name FROM sectors") for name in STORED}
+    wanted |= {site.store / name.format(row["sector"]) for row in site.ask(UPGRADES) for name in UPGRADED}
     there = set(_files(site.store))
     yield from (f"{path} is missing" for path in sorted(wanted - there))
     yield from (f"{path} does not belong there" for path in sorted(there - wanted))
@@ -87,15 +97,16 @@ def _processes(folder: Path) -> Iterator[str]:
 async def _histories(site: Site, client: Client) -> Any:
     """Each task completed in the only run that it had, and left each state once."""
     runs: defaultdict[str, list[str]] = defaultdict(list)
-    async for found in client.list_workflows("WorkflowType = 'Sealer'"):
+    async for found in client.list_workflows("WorkflowType IN ('Sealer', 'SnapUp')"):
         runs[found.id].append(found.run_id)
         if found.status is not WorkflowExecutionStatus.COMPLETED:
             yield f"{found.id} is {found.status and found.status.name}: {await _stands(client, found.id)}"
             continue
-        for state, count in (await _states(client.get_workflow_handle(found.id, run_id=found.run_id))).items():
+        for state, count in (await _left(client.get_workflow_handle(found.id, run_id=found.run_id))).items():
             if count > 1:
                 yield f"{found.id} left {state} {count} times"
     given = {f"sealer-{row['name'].removeprefix('s-')}" for row in site.ask("SELECT name FROM sectors")}
+    given |= {f"snapup-{row['sector'].removeprefix('s-')}" for row in site.ask(UPGRADES)}
     if given != set(runs):
         yield f"the manager's sectors and the server's workflows differ in {sorted(given ^ set(runs))}"
     for task, those in runs.items():
@@ -114,5 +125,10 @@ async def _stands(client: Client, task: str) -> str:
     return f"{attributes}, pending {pending}, last {last}"
 
 
-async def _states(handle: WorkflowHandle[Any, Any]) -> Counter[str]:
-    return Counter(stay["state"] for stay in (await handle.result())["stays"])
+async def _left(handle: WorkflowHandle[Any, Any]) -> Counter[str]:
+    """Count how often a task left each state, but for what an event made it leave again."""
+    stays = (await handle.result())["stays"]
+    left = Counter(stay["state"] for stay in stays)
+    for stay in stays:
+        left.subtract(ASKED_AGAIN.get(stay["left_by"], ()))
+    return left

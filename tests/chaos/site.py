@@ -12,12 +12,13 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sealing.cache import find_processor
 from sealing.devnet.config import DevnetConfig
+from sealing.devnet.deals import add_deal
 from sealing.processors.programs import SIMULATED
 from tests.chaos import mortal
 from tests.world.relay import Relay, relayed
@@ -29,6 +30,8 @@ SEALFLOW = Path(sys.prefix) / "bin" / "sealflow"
 NAME = "besieged"
 FLEET = "fleet-besieged"
 MINER = 1000
+DEAL_BYTES = 1000
+"""Less than a sector holds."""
 READY_WITHIN = 90.0
 """Seconds in which a program must serve after its start, on a machine that does much else."""
 
@@ -147,6 +150,8 @@ class Site:
     to_manager: Relay
     threads: int
     real: bool
+    upgrades: bool
+    """Whether the last thread upgrades sectors instead of sealing new ones."""
 
     @property
     def journal(self) -> Path:
@@ -181,6 +186,18 @@ class Site:
         finally:
             link.close()
 
+    def deal(self) -> None:
+        """Make a deal for the next upgrade, if none waits for one."""
+        if self.upgrades and not self.ask("SELECT 1 FROM deals WHERE sector IS NULL"):
+            data = self.folder / "deal"
+            data.write_bytes(os.urandom(DEAL_BYTES))
+            add_deal(self.devnet, data)
+
+    def withdraw_deals(self) -> None:
+        """Take back the deals that wait, so that no further upgrade begins. For while the manager is away."""
+        with closing(sqlite3.connect(self.folder / "devnet" / "devnet.sqlite", timeout=10)) as link, link:
+            link.execute("DELETE FROM deals WHERE sector IS NULL")
+
     def progress(self) -> int:
         """Return a number that grows whenever a sector goes on: the reports that have come to the manager."""
         return int(self.ask("SELECT count(*) FROM reports")[0][0])
@@ -199,7 +216,9 @@ class Site:
         script.chmod(0o755)
         self.order()
         self.limit(sectors)
-        threads = "".join(f'[[sealing_thread]]\nlocation = "{path}"\n' for path in self.locations)
+        sealer, upgrader = "[[sealing_thread]]\n", '[[sealing_thread]]\nplan = "snapup"\n'
+        plans = [sealer] * (self.threads - self.upgrades) + [upgrader] * self.upgrades
+        threads = "".join(f'{plan}location = "{path}"\n' for plan, path in zip(plans, self.locations, strict=True))
         (self.folder / "worker.toml").write_text(
             TOML.format(
                 name=NAME,
@@ -238,8 +257,14 @@ class Site:
 
 
 @asynccontextmanager
-async def site(
-    folder: Path, *, threads: int = 4, real: bool = False, sectors: int | None = None, heartbeat: str = "2s"
+async def site(  # noqa: PLR0913 - what a site can have
+    folder: Path,
+    *,
+    threads: int = 4,
+    real: bool = False,
+    sectors: int | None = None,
+    heartbeat: str = "2s",
+    upgrades: bool = False,
 ) -> AsyncIterator[Site]:
     """Build a site and run it; ``sectors`` are given out at most. What still runs at the end, jobs apart, is killed."""
     ports = pick_port(None), pick_port(None)
@@ -257,6 +282,7 @@ async def site(
             to_manager,
             threads,
             real,
+            upgrades,
         )
         folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing else is to be done meanwhile
         made.write(sectors, heartbeat)

@@ -173,8 +173,22 @@ def test_the_sdks_metrics_are_counted(sdk: SdkMetrics) -> None:
     assert seen.value("tries_total", queue="one") == 6
     assert seen.value("slots", queue="one") == 5
     buckets = seen.by("latency_seconds_bucket", "le")
-    assert (buckets["0.005"], buckets["0.1"], buckets["0.25"], buckets["86400.0"], buckets["+Inf"]) == (1, 1, 2, 2, 3)
+    assert (buckets["0.01"], buckets["0.1"], buckets["0.5"], buckets["86400.0"], buckets["+Inf"]) == (1, 1, 2, 2, 3)
     assert seen.value("latency_seconds_sum") == pytest.approx(100_000.205)
+
+
+def test_no_count_is_lost_where_labels_are_many(sdk: SdkMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each workflow brings sets of labels of its own, which are remembered for a while only."""
+    monkeypatch.setattr("workers.measuring.sdk.REMEMBERED", 3)
+    counter = sdk.runtime.metric_meter.create_counter("begun_total")
+    for number in range(10):
+        one, other = ({"queue": queue, "number": number} for queue in ("one", "other"))
+        counter.add(1, one)
+        counter.add(2, other)
+        counter.add(3, one)
+    seen = shown(sdk)
+    assert seen.by("begun_total", "number", queue="one") == {str(number): 4 for number in range(10)}
+    assert seen.by("begun_total", "number", queue="other") == {str(number): 2 for number in range(10)}
 
 
 def test_of_ours_the_labels_are_those_of_the_table(sdk: SdkMetrics) -> None:
