@@ -113,11 +113,11 @@ def _calm(built: Plant) -> None:
 
 
 async def compare(client: Client, folder: Path, address: str) -> None:
-    """Print what being seen costs, from pairs that run side by side: what else the machine is at meets both."""
+    """Print what being seen costs, from pairs of which each begins as the one before has ended."""
     ratios, base = [], []
     for number in range(PAIRS):
         ways = (None, address) if number % 2 else (address, None)
-        cost = dict(zip(ways, await asyncio.gather(*(_one(client, folder, number, way) for way in ways)), strict=True))
+        cost = {way: await _one(client, folder, number, way) for way in ways}
         base.append(cost[None])
         ratios.append(cost[address] / cost[None] - 1)
     ratios.sort()

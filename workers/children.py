@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,8 @@ class Child:
         """End the program and all that it has started in its session; ``sign`` is what asks it to."""
         if self.process.returncode is not None:
             return
-        os.killpg(self.process.pid, sign)
+        with suppress(ProcessLookupError):  # it has ended, and this loop has not heard of it yet
+            os.killpg(self.process.pid, sign)
         try:
             await asyncio.wait_for(self.process.wait(), GRACE)
         except TimeoutError:

@@ -128,10 +128,10 @@ class Temporal:
 
     async def kill(self) -> None:
         """Kill it by -9."""
-        if self._server is not None:
+        server, self._server = self._server, None
+        if server is not None:
             self.send(signal.SIGKILL)
-            await self._server.__aexit__(None, None, None)
-            self._server = None
+            await server.__aexit__(None, None, None)
 
     def send(self, sign: signal.Signals) -> None:
         """Send it a signal."""
