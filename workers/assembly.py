@@ -70,7 +70,7 @@ WORKFLOWS: Sequence[type] = (Sealer, SnapUp, SealingThread)
 
 STICKY = timedelta(seconds=5)
 """How long a workflow's task waits for the worker that has the workflow in memory, if that was killed. The SDKs for Go
-and Java wait as long; this one's own 10 s are 10 s more in which a sector stands still after each kill."""
+and Java wait as long; this one's own 10 s are 5 s more in which a sector stands still after each kill."""
 MACHINE_SLOTS = 500
 """Activities of this machine at once: plenty, for admission decides who runs."""
 
