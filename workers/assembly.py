@@ -43,6 +43,7 @@ from sealing.sector import ThreadInput, thread_id
 from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
 from sealing.tokens import TokenError
+from workers.ahead import ReadingAnew
 from workers.alone import alone
 from workers.connection import StartError, connect, ensure_attributes, ensure_legible
 from workers.encryption.codec import tolerant
@@ -190,7 +191,7 @@ def fleet_worker(client: Client, task_queue: str, manager: Manager, around: Step
             reporting.report_end,
         ],
         interceptors=[around],
-        workflow_runner=sandbox(),
+        workflow_runner=ReadingAnew(sandbox()),
         sticky_queue_schedule_to_start_timeout=STICKY,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
     )

@@ -136,10 +136,10 @@ class Plant:
         return await asyncio.wait_for(self.sector(number).result(), self.patience)
 
     async def parked(self, number: int = 1) -> Status:
-        """Wait until a sector stands still, and the server knows it.
+        """Wait until a sector stands still, and its workflow has taken what a query shows.
 
-        A query can be answered from a failure that no workflow's task has taken yet, while that waits for a worker that
-        was killed; see ARCHITECTURE.md on a signal in that moment.
+        While its task waits for a worker that was killed, a query shows a failure that the workflow has not met yet,
+        and a resume is refused: see ``workers/ahead.py``.
         """
         await self.until(lambda: self._started(number), "the sector's workflow to start")
         found: list[Status] = []
