@@ -22,7 +22,7 @@ from sealing.flow.state import State
 from sealing.sector import ThreadInput, thread_id
 from tests.world.payloads import Letter, drawn, extremes, json_of, letters
 from tests.world.stage import PATIENCE, Held, Part, Stage
-from workers.assembly import WORKFLOWS, sandbox
+from workers.sandbox import WORKFLOWS, sandbox
 from workflows.commands import Kind
 from workflows.thread import SealingThread, ThreadStatus
 

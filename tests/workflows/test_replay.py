@@ -10,7 +10,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from tests.workflows.histories import FOLDER
-from workers.assembly import WORKFLOWS, sandbox
+from workers.sandbox import WORKFLOWS, sandbox
 
 STORED = sorted(FOLDER.glob("*.json"))
 

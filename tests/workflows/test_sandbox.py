@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from workers.assembly import PASSED_THROUGH, sandbox
+from workers.sandbox import PASSED_THROUGH, sandbox
 
 LIGHT = {"flow", "sector", "failures", "values", "stores", "metrics"}
 """What workflows may import of the domain; of the stores the layout alone, which the sector's paths come from, of the

@@ -12,7 +12,7 @@ from sealing.flow.table import Flow
 from tests.workflows.test_pause import BY_ACTIVITY
 from tests.workflows.test_payloads import no_task_failed
 from tests.world.stage import Held, Stage, together
-from workers.assembly import WORKFLOWS, sandbox
+from workers.sandbox import WORKFLOWS, sandbox
 
 pytestmark = pytest.mark.server
 

@@ -33,8 +33,9 @@ from sealing.sector import Summary, task_id
 from sealing.stores import durable
 from sealing.values import SectorId
 from tests.world.proxy import Proxy, proxied
-from workers.assembly import WORKFLOWS, sandbox, serving, start_threads
+from workers.assembly import serving, start_threads
 from workers.encryption.codec import tolerant
+from workers.sandbox import WORKFLOWS, sandbox
 from workflows.status import Status
 
 EPOCH_SECONDS = 0.05

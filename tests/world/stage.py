@@ -44,8 +44,9 @@ from sealing.sector import (
     Verdict,
 )
 from sealing.values import Frozen, Parcel, SectorId
-from workers.assembly import MACHINE_SLOTS, WORKFLOWS, sandbox
+from workers.assembly import MACHINE_SLOTS
 from workers.pool import HEARTBEAT_THROTTLE
+from workers.sandbox import WORKFLOWS, sandbox
 from workflows.commands import Answer
 from workflows.status import Status
 
