@@ -1,7 +1,8 @@
 """One worker of a name, and one for each location, on a machine: two would take each other's work for their own.
 
 What is held are files in the cache folder, not in the locations: an open file would keep a disk from being unmounted.
-So it is a guard against the slip of starting a worker twice, and knows nothing of other users and other machines.
+So it is a guard against the slip of starting a worker twice, and knows nothing of other users. Other machines are
+looked for in ``elsewhere``.
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ from sealing.tokens import TokenError
 from workers.ahead import ReadingAnew
 from workers.alone import alone
 from workers.connection import StartError, connect, ensure_attributes, ensure_legible
+from workers.elsewhere import ensure_only_machine
 from workers.encryption.codec import tolerant
 from workers.keeping import noting_layers
 from workers.measuring.endpoint import measured
@@ -83,6 +84,8 @@ async def _work(config: Config, stop: asyncio.Event, patience: float) -> None:
     client = await connect(config.temporal, patience, sdk.runtime if sdk else None)
     await ensure_attributes(client)
     await ensure_legible(client, config.temporal.task_queue)
+    if config.sector_manager is not None:
+        await ensure_only_machine(client, config.worker.name, stop)
     async with file_threads(), serving(config, client, sdk):
         await start_threads(config, client)
         _keep_modules()
