@@ -13,7 +13,8 @@ import functools
 import os
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -32,6 +33,8 @@ TIMEOUT = 30.0
 BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+REDIRECTS = 5
+"""How often one request may be sent on."""
 _RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)")
 
 Progress = Callable[[dict[str, Any]], None]
@@ -80,8 +83,6 @@ class PieceStore:
             headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self.token}"} if self.token else {}),
             timeout=self.timeout,
             verify=_trusted(),
-            follow_redirects=True,
-            max_redirects=5,
             trust_env=False,
         )
 
@@ -115,7 +116,10 @@ class _Download:
         url = self.store.url_of(self.wanted.cid)
         headers = {"Range": f"bytes={self.done}-"} if self.done else {}
         try:
-            async with self.store.client() as client, client.stream("GET", url, headers=headers) as response:
+            async with (
+                self.store.client() as client,
+                _stream(client, client.build_request("GET", url, headers=headers)) as response,
+            ):
                 await self._accept(response)
                 self.answered = True
                 await self._receive(response)
@@ -124,8 +128,6 @@ class _Download:
         except httpx.TransportError as error:
             why = str(error) or type(error).__name__
             raise self._broken_off(why) if self.answered else Outage(self._about(why)) from error
-        except httpx.DecodingError as error:  # of an answer that sends us on: data is taken as it is
-            raise Temporary(self._about(f"its answer cannot be unpacked ({error})")) from error
         except httpx.InvalidURL as error:
             why = f"it sends us to what is no address ({error}); check the manager's piece store"
             raise Permanent(self._about(why)) from error
@@ -209,6 +211,21 @@ class _Download:
 
     def _elsewhere(self) -> str:
         return f"{self.wanted.looked}; " if self.wanted.looked else ""
+
+
+@asynccontextmanager
+async def _stream(client: httpx.AsyncClient, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+    """Send a request, and on to where its answers send it. What these say besides is not read: it may be endless."""
+    for _ in range(REDIRECTS + 1):
+        response = await client.send(request, stream=True)
+        try:
+            if response.next_request is None:
+                yield response
+                return
+        finally:
+            await response.aclose()
+        request = response.next_request
+    raise httpx.TooManyRedirects("sent on too often", request=request)
 
 
 def _size_of(part: Path) -> int:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from sealing.pieces.cid import piece_cid
@@ -43,7 +43,7 @@ class Store:
     pause: float = 0.0
     """Seconds between two chunks."""
     moved: str = ""
-    """Send whoever asks on to this URL."""
+    """Send whoever asks on to this URL, with words that do not end."""
     asked: list[dict[str, str]] = field(default_factory=list)
     """The headers of each request."""
 
@@ -52,7 +52,7 @@ class Store:
         self.asked.append(dict(request.headers))
         data = self.pieces.get(request.path_params["cid"])
         if self.moved:
-            return RedirectResponse(self.moved + request.url.path)
+            return StreamingResponse(_without_end(), 307, {"location": self.moved + request.url.path})
         if self.status:
             return Response("no", self.status)
         if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
@@ -80,6 +80,12 @@ class Store:
             await asyncio.sleep(0.02)  # what was sent is to arrive before the connection is gone
             msg = "the test breaks off here"
             raise ConnectionAbortedError(msg)
+
+
+async def _without_end() -> AsyncIterator[bytes]:
+    while True:
+        yield b"it has moved " * CHUNK
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager

@@ -152,7 +152,10 @@ async def test_a_refused_token_is_permanent(home: Home, status: int) -> None:
 
 
 async def test_is_sent_on_to_where_the_piece_is_without_the_token(home: Home) -> None:
-    """A manager may send the worker on to another host, which is not told the manager's token."""
+    """A manager may send the worker on to another host, which is not told the manager's token.
+
+    What it says besides is not read: it has no end here.
+    """
     async with piece_store() as other:
         other.pieces[CID] = DATA
         home.store.moved, home.token = other.address, "secret"

@@ -86,7 +86,7 @@ class _Answering:
         rpc._http = self.over_http()
 
     def over_http(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.MockTransport(self.answer), follow_redirects=True, max_redirects=5)
+        return httpx.AsyncClient(transport=httpx.MockTransport(self.answer))
 
     def answer(self, _: httpx.Request) -> httpx.Response:
         return httpx.Response(self.status, headers=self.headers, stream=httpx.ByteStream(self.body))
