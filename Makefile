@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python server stack bench-admission bench-commands bench-observing bench-pieces bench-recovery chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
+.PHONY: help setup tools python server stack bench-admission bench-commands bench-engine bench-observing bench-pieces bench-recovery chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench-pieces: tools ## Measure adding a piece beside the crate alone
 
 bench-admission: tools ## Measure how much of the time a GPU is in use that PC2 and C2 of sixty sectors share
 	@.venv/bin/python -m bench.admission
+
+bench-engine: tools ## Measure what our workflow adds to a bare one that runs as many activities
+	@.venv/bin/python -m bench.engine
 
 bench-observing: tools ## Measure what metrics and traces cost a worker, and how long a scrape takes
 	@.venv/bin/python -m bench.observing
