@@ -17,7 +17,7 @@ from deploy.stack.ports import Ports, PortsTakenError
 from deploy.stack.stack import Stack
 from sealing.cache import ProgramMissingError
 from workers.children import ChildError
-from workers.cli import until_stopped
+from workers.commands import until_stopped
 
 FOLDER = Path(__file__).parents[2] / ".stack"
 LOOK_EVERY = 0.5

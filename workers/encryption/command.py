@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @click.group()
 def codec() -> None:
-    """Make keys that encrypt payloads, and show encrypted ones to Temporal's Web UI and command line."""
+    """Make keys that encrypt payloads, and show encrypted ones to Temporal's clients."""
 
 
 @codec.command("key")
@@ -55,7 +55,7 @@ def key_command(name: str | None) -> None:
 )
 def serve_command(file: Path | None, listen: str, origins: tuple[str, ...], token_file: Path | None) -> None:
     """Encrypt and decrypt payloads over HTTP until SIGTERM, with the keys of -c or of SEALFLOW_PAYLOAD_KEY_FILE."""
-    from workers.cli import until_stopped  # noqa: PLC0415 - which imports this
+    from workers.commands import until_stopped  # noqa: PLC0415 - which imports this
     from workers.connection import StartError, keys_of  # noqa: PLC0415
     from workers.encryption.server import codec_application  # noqa: PLC0415
     from workers.observability import start_logging  # noqa: PLC0415
