@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python server stack bench-admission bench-commands bench-engine bench-observing bench-pieces bench-recovery chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
+.PHONY: help setup tools python server stack bench-admission bench-commands bench-engine bench-observing bench-pieces bench-recovery bench-start chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench-observing: tools ## Measure what metrics and traces cost a worker, and how
 
 bench-recovery: tools ## Measure how soon work goes on after the worker was killed, and after the manager was away
 	@.venv/bin/python -m bench.recovery
+
+bench-start: tools ## Measure how long the command line and the worker take to start, and what an idle worker costs
+	@.venv/bin/python -m bench.start
 
 chaos: setup ## Kill everything five hundred times while it seals, and look at what is left; OPTIONS='--kills 50' or '--real'
 	@.venv/bin/python -m tests.chaos.campaign $(OPTIONS)
