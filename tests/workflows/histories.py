@@ -24,6 +24,16 @@ async def keep(handle: WorkflowHandle[Any, Any], name: str) -> None:
         (FOLDER / f"{name}.json").write_text(json.dumps(cleaned, indent=1) + "\n")
 
 
+async def assert_within(handle: WorkflowHandle[Any, Any], events: int, size: int) -> None:
+    """Check that a history has no more than so many events and bytes: the server keeps it, and a worker reads it again.
+
+    The limits leave room for a slow machine, on which a call now and then becomes an activity of its own.
+    """
+    history = (await handle.fetch_history()).events
+    assert len(history) <= events
+    assert sum(event.ByteSize() for event in history) <= size
+
+
 def clean(found: Any) -> Any:
     """Return a part of a history without what only says on which machine it came to be."""
     if isinstance(found, dict):

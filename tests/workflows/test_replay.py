@@ -41,6 +41,7 @@ def test_there_is_a_history_for_every_path() -> None:
         "sealer-reset-to-submission",
         "sealer-reset-too-far",
         "sealer-shared-c2",
+        "snapup-finished",
         "snapup-shared-prove",
         "sealer-on-stage",
         "snapup-on-stage",

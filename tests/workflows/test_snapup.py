@@ -15,7 +15,7 @@ from sealing.failures import Level
 from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from sealing.stores.layout import SectorFiles
-from tests.workflows.histories import keep
+from tests.workflows.histories import assert_within, keep
 from tests.world.plant import Plant, plant, working
 
 pytestmark = pytest.mark.server
@@ -41,7 +41,10 @@ def stored(built: Plant) -> SectorFiles:
 
 
 async def test_a_finished_sector_is_upgraded(temporal: Client, tmp_path: Path) -> None:
-    """Every row in order; the new replica is in the store beside the old one; nothing stays on the machine."""
+    """Every row in order; the new replica is in the store beside the old one; nothing stays on the machine.
+
+    Its history is some 56 events and 24 KB.
+    """
     async with upgradable(temporal, tmp_path) as built:
         old = stored(built).sealed.read_bytes()
         async with working(built):
@@ -53,6 +56,7 @@ async def test_a_finished_sector_is_upgraded(temporal: Client, tmp_path: Path) -
             assert built.left_behind() == []
             assert built.proxy.count("Venus.SubmitSnapUpProof") == 1
             await keep(built.sector(), "snapup-finished")
+            await assert_within(built.sector(), events=75, size=32_000)
 
 
 async def test_files_that_the_manager_misses_are_stored_again(temporal: Client, tmp_path: Path) -> None:
