@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import time
 from collections.abc import Mapping
 from datetime import UTC
 
@@ -20,32 +19,40 @@ from workers.connection import StartError
 
 log = logging.getLogger(__name__)
 
-ASKS_WITHIN = 75.0
-"""Seconds in which a worker that lives has asked its queue again: the server keeps it waiting for one minute."""
+POLL = 65.0
+"""Seconds that the server keeps whoever asks a queue waiting, and a little more. It notes when one asks, and when it
+has an answer: of a machine that is gone it notes nothing after that."""
 LOOK_AGAIN = 2.0
 
 
-async def ensure_only_machine(client: Client, name: str, stop: asyncio.Event, within: float = ASKS_WITHIN) -> None:
+async def ensure_only_machine(client: Client, name: str, stop: asyncio.Event, poll: float = POLL) -> None:
     """Wait until no other machine can be serving the queue of a worker's name, or until ``stop`` is set.
 
-    A machine is known by its host's name. One that is gone is waited for, ``within`` seconds from when it was seen
-    last. Two that start in one moment do not find each other. Raises StartError, which names the other.
+    A machine is known by its host's name. Where another was there in the last minutes, one or two times ``poll`` tell
+    whether it still is. Two that start in one moment do not find each other. Raises StartError, which names the other.
     """
     seen = await _others(client, name)
-    until = max(seen.values(), default=0.0) + within
-    if until > time.time():
-        log.warning(
-            "another machine has just served worker %s: waiting for up to %.0f s until it is gone", name, within
-        )
-    while (left := min(until - time.time(), within)) > 0 and not stop.is_set():
+    if not seen:
+        return
+    log.warning(
+        "another machine has served worker %s (%s): waiting for a minute or two until it is gone", name, ", ".join(seen)
+    )
+    loop = asyncio.get_running_loop()
+    first = latest = max(seen.values())
+    silent_since = loop.time()
+    while loop.time() < silent_since + poll and not stop.is_set():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), min(left, LOOK_AGAIN))
-        for other, asked in (await _others(client, name)).items():
-            if asked > seen.get(other, 0.0):
-                raise StartError(
-                    f"worker {name} runs on another machine (process {other}): end it there, or give this one another "
-                    "[worker] name"
-                )
+            await asyncio.wait_for(stop.wait(), LOOK_AGAIN)
+        seen = await _others(client, name)
+        last = max(seen.values(), default=latest)
+        if last > first + poll:
+            other = max(seen, key=lambda each: seen[each])
+            raise StartError(
+                f"worker {name} runs on another machine (process {other}): end it there, or give this one another "
+                "[worker] name"
+            )
+        if last > latest:
+            latest, silent_since = last, loop.time()
 
 
 async def _others(client: Client, queue: str) -> Mapping[str, float]:

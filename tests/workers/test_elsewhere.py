@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,21 +17,23 @@ from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from tests.survival.program import WorkerProgram
 from tests.world.plant import plant
+from workers.assembly import run_worker
 from workers.connection import StartError
-from workers.elsewhere import ensure_only_machine
+from workers.elsewhere import _others, ensure_only_machine
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
 
 THERE = "17@elsewhere"
+POLL = 8.0
+"""Seconds that a poll is taken to last; those here are shorter."""
 SHORT = timedelta(seconds=3)
 """The server takes no poll that waits for less than 2 s."""
 
 
-async def ask(client: Client, queue: str) -> None:
-    """Ask a queue for work once, as a worker on another machine does."""
-    request = PollActivityTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), identity=THERE)
+async def ask(client: Client, queue: str, who: str = THERE) -> None:
+    """Ask a queue for work once, as a worker does, on another machine if nothing else is said."""
+    request = PollActivityTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), identity=who)
     try:
         await client.workflow_service.poll_activity_task_queue(request, timeout=SHORT)
     except RPCError as error:
@@ -53,34 +57,40 @@ async def serving_elsewhere(client: Client, queue: str) -> AsyncIterator[None]:
         await asyncio.wait([asking])
 
 
-async def test_the_program_on_a_second_machine(temporal: Client, tmp_path: Path) -> None:
-    """It ends with status 1 and says where the other one runs; nothing is started."""
+async def test_a_worker_on_a_second_machine(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It does not start, and says where the other one runs."""
+    monkeypatch.setattr("workers.assembly.ensure_only_machine", partial(ensure_only_machine, poll=POLL))
     async with plant(temporal, tmp_path) as built:
-        await ask(temporal, built.config.worker.name)
-        async with serving_elsewhere(temporal, built.config.worker.name):
-            second = WorkerProgram(built)
-            await second.start()
-            assert second.process is not None
-            assert await second.process.wait() == 1
-        said = second.log.read_text()
-        assert (
-            f"runs on another machine (process {THERE}): end it there, or give this one another [worker] name" in said
-        )
-        assert "serves queues" not in said
+        name = built.config.worker.name
+        await ask(temporal, name)
+        async with serving_elsewhere(temporal, name):
+            with (
+                caplog.at_level(logging.INFO),
+                pytest.raises(StartError, match=f"worker {name} runs on another machine"),
+            ):
+                await run_worker(built.config, asyncio.Event())
+        assert f"another machine has served worker {name} ({THERE})" in caplog.text
+        assert "serves queues" not in caplog.text
 
 
-async def test_a_machine_that_is_gone(temporal: Client, caplog: pytest.LogCaptureFixture) -> None:
-    """It is waited for as long as a poll lasts, and said so; once it was not seen for that long, nobody waits."""
-    await ask(temporal, "gone")
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    with caplog.at_level(logging.WARNING):
-        await ensure_only_machine(temporal, "gone", asyncio.Event(), within=3)
-        assert loop.time() - began < 10
-        assert "another machine has just served worker gone: waiting for up to 3 s" in caplog.text
-        caplog.clear()
-        await ensure_only_machine(temporal, "gone", asyncio.Event(), within=3)
-    assert caplog.text == ""
+async def test_a_machine_that_is_gone(temporal: Client) -> None:
+    """It is waited for, as long as what it asked last may be waiting for an answer; then its name is free."""
+    asking = asyncio.create_task(ask(temporal, "gone"))
+    while not await _others(temporal, "gone"):  # noqa: ASYNC110 - the server sets no event
+        await asyncio.sleep(0.05)
+    began = asyncio.get_running_loop().time()
+    await ensure_only_machine(temporal, "gone", asyncio.Event(), poll=POLL)
+    assert asking.done()
+    assert asyncio.get_running_loop().time() > began + POLL
+    await asking
+
+
+async def test_a_restart_on_the_same_machine(temporal: Client) -> None:
+    """Nobody is waited for: what the worker before has asked is known by the host's name."""
+    await ask(temporal, "same", f"17@{socket.gethostname()}")
+    await asyncio.wait_for(ensure_only_machine(temporal, "same", asyncio.Event()), 2)
 
 
 async def test_a_worker_that_is_stopped_while_it_waits(temporal: Client) -> None:
