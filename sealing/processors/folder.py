@@ -152,15 +152,16 @@ class JobFolder:
         """
         first = self._noted_leader()  # one that is not noted is found by its mark, with all others
         sessions = {first.pid} if first else set()
+        record = self.record()
+        since = (record.began or 0) if record and record.boot == processes.boot_id() else 0
 
         def alive() -> list[processes.Process]:
-            found = processes.family(self.path, sessions)
+            found = processes.family(self.path, sessions, since)
             sessions.update(each.pid for each in found if each.pid == each.session)
             return found
 
         if not alive() and not self.is_running():
             return False
-        record = self.record()
         if first and record is not None and record.stream:
             ended_for[first].add(self.path)
         left = processes.end_all(alive, grace, PATIENCE)

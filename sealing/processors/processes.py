@@ -62,9 +62,12 @@ def leader(folder: Path) -> Process | None:
     return next((each for each in _all() if each.pid == each.session and _is_marked(each, folder)), None)
 
 
-def family(folder: Path, sessions: set[int]) -> list[Process]:
-    """Return the job's processes that run: those of its sessions and those that bear its mark."""
-    return [each for each in _all() if each.session in sessions or _is_marked(each, folder)]
+def family(folder: Path, sessions: set[int], since: int = 0) -> list[Process]:
+    """Return the job's processes that run: those of its sessions and those that bear its mark.
+
+    None of them began before ``since``, in clock ticks since boot: of the others the environment is not read.
+    """
+    return [each for each in _all() if each.began >= since and (each.session in sessions or _is_marked(each, folder))]
 
 
 async def ended(process: Process) -> None:
