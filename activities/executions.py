@@ -19,8 +19,11 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from sealing.failures import Outage
+from sealing.flow.snapup import SNAPUP
+from sealing.sector import task_id
 from sealing.stores.layout import SectorFiles
 from sealing.stores.statefile import StateFileError, read_state
+from sealing.values import SectorId
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,16 @@ async def find(client: Client, workflow_id: str, files: SectorFiles) -> Found:
         if end.workflow_execution_terminated_event_attributes.reason == REPLACED:
             return Found(run, f"{workflow_id} was stopped, and has yet to begin again")
     return Found(run)
+
+
+async def is_followed(client: Client, sector: SectorId, run_id: str | None) -> bool:
+    """Tell whether a sector has gone on to an upgrade, or to another one than this run: that began after this end.
+
+    So the manager has taken this one's end, whatever became of its answer, and takes what is said now for the later
+    task's. Raises Outage where Temporal does not answer.
+    """
+    upgrade = await _described(client, task_id(SNAPUP.name, sector))
+    return upgrade is not None and upgrade.run_id != run_id
 
 
 async def last_event(client: Client, closed: WorkflowExecutionDescription) -> HistoryEvent:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
+from activities.executions import is_followed
 from sealing.failures import Abort, LeveledFailure, Outage, Wait
 from sealing.flow.state import State
 from sealing.manager.client import Manager, StateReport
@@ -47,8 +48,13 @@ class ReportingActivities:
 
     @activity.defn
     async def report_end(self, ending: Ending) -> bool:
-        """Report the end of a task, unless it was the manager that ended it. Returns whether it was told."""
-        if not ending.tell:
+        """Report the end of a task, unless it was the manager that ended it. Returns whether it was told.
+
+        Not again once the sector has a later task: an answer may have been lost long ago, and the manager knows a task
+        by its sector alone.
+        """
+        run = activity.info().workflow_run_id
+        if not ending.tell or await is_followed(activity.client(), ending.report.sector, run):
             return False
         try:
             await self.report_state(ending.report)

@@ -122,7 +122,8 @@ async def _stands(client: Client, task: str) -> str:
     pending = [MessageToDict(each) for each in described.raw_description.pending_activities]
     events = (await client.get_workflow_handle(task).fetch_history()).events[-EVENTS:]
     last = [f"{each.event_id} {EventType.Name(each.event_type)}" for each in events]
-    return f"{attributes}, pending {pending}, last {last}"
+    why = events[-1].workflow_execution_failed_event_attributes.failure.message
+    return f"{why} {attributes}, pending {pending}, last {last}"
 
 
 async def _left(handle: WorkflowHandle[Any, Any]) -> Counter[str]:
