@@ -74,7 +74,8 @@ SDK = Group(
         ),
         bars(
             "Calls that failed",
-            "By operation and status. NOT_FOUND of a query or a signal: the workflow has ended.",
+            "By operation and status. NOT_FOUND of a query or a signal: the workflow has ended; of "
+            "DescribeWorkflowExecution: a sector that ends has no upgrade, as it should be.",
             "short",
             Query(
                 happened("temporal_request_failure_total", "operation, status_code"), "{{operation}} {{status_code}}"
