@@ -2,7 +2,7 @@
 
 Run by ``make bench-engine``. A real Temporal development server; the activities do nothing, so that what is left is
 the engine and what our workflow adds to it. The bare workflow runs as many activities that do nothing, one after the
-other, on the same queues.
+other, on a fleet's and a machine's queue as ours does.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from bench.bare import Bare, nothing
+from bench.cpu import cpu
 from sealing.flow.sealer import SEALER
 from sealing.flow.state import State
 from tests.world.stage import Stage, staged
@@ -33,7 +34,6 @@ from workers.devserver import DevServer
 
 ROUNDS = 5
 SECTORS, AT_ONCE = 100, 50
-TICK = os.sysconf("SC_CLK_TCK")
 _numbers = itertools.count(1)
 
 
@@ -87,12 +87,6 @@ class Round:
     server: float
 
 
-def server_cpu(pid: int) -> float:
-    """Return the CPU seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
 async def measured(one: Callable[[], Awaitable[object]], pid: int) -> Round:
     """Run many at once, and return what they took."""
     room = asyncio.Semaphore(AT_ONCE)
@@ -101,13 +95,13 @@ async def measured(one: Callable[[], Awaitable[object]], pid: int) -> Round:
         async with room:
             await one()
 
-    began, worker, server = time.perf_counter(), time.process_time(), server_cpu(pid)
+    began, worker, server = time.perf_counter(), time.process_time(), cpu(pid)
     await asyncio.gather(*(in_turn() for _ in range(SECTORS)))
     spent = 1000 / SECTORS
     return Round(
         SECTORS / (time.perf_counter() - began),
         (time.process_time() - worker) * spent,
-        (server_cpu(pid) - server) * spent,
+        (cpu(pid) - server) * spent,
     )
 
 

@@ -23,6 +23,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from bench.commands import AT_ONCE, are_parked, parked
+from bench.cpu import cpu
 from sealing.flow.state import State
 from tests.survival.program import WorkerProgram, program
 from tests.world.plant import Plant, plant
@@ -38,7 +39,6 @@ SCRAPED_EVERY = 15.0
 """Seconds, as deploy/prometheus/prometheus.yml has it."""
 MANY = 1000
 SCRAPES = 20
-TICK = os.sysconf("SC_CLK_TCK")
 COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 SINK = """
@@ -67,11 +67,10 @@ async def collector() -> AsyncIterator[str]:
         await process.wait()
 
 
-def cpu(worker: WorkerProgram) -> float:
+def used(worker: WorkerProgram) -> float:
     """Return the CPU seconds that the worker's own process has used: jobs are others."""
     assert worker.process is not None  # noqa: S101 - it runs
-    fields = Path(f"/proc/{worker.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+    return cpu(worker.process.pid)
 
 
 async def scraping(port: int) -> None:
@@ -93,11 +92,11 @@ async def sealed(client: Client, folder: Path, address: str | None) -> float:
             scrapes = asyncio.create_task(scraping(port)) if address else None
             # The manager is asked, not the server: that would be work of which the worker gets its share.
             await built.until(partial(_finished, built, WARM), "the first to be finished")
-            before = cpu(worker)
+            before = used(worker)
             await built.until(partial(_finished, built, SECTORS), "all to be finished")
             if scrapes:
                 scrapes.cancel()
-            return (cpu(worker) - before) / (SECTORS - WARM)
+            return (used(worker) - before) / (SECTORS - WARM)
 
 
 async def _finished(built: Plant, count: int) -> bool:
@@ -113,11 +112,11 @@ def _calm(built: Plant) -> None:
 
 
 async def compare(client: Client, folder: Path, address: str) -> None:
-    """Print what being seen costs, from pairs of which each begins as the one before has ended."""
+    """Print what being seen costs, from pairs that run side by side: what else the machine is at meets both."""
     ratios, base = [], []
     for number in range(PAIRS):
         ways = (None, address) if number % 2 else (address, None)
-        cost = {way: await _one(client, folder, number, way) for way in ways}
+        cost = dict(zip(ways, await asyncio.gather(*(_one(client, folder, number, way) for way in ways)), strict=True))
         base.append(cost[None])
         ratios.append(cost[address] / cost[None] - 1)
     ratios.sort()

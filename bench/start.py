@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bench.cpu import cpu
 from sealing.devnet.config import DevnetConfig
 from sealing.devnet.server import DevnetServer
 from sealing.devnet.verifier import SimulatedVerifier
@@ -31,7 +32,6 @@ STARTS = 9
 THREADS = 3
 SETTLED, IDLE = 20.0, 120.0
 """Seconds until what a start brings about is over, and seconds that are measured."""
-TICK = os.sysconf("SC_CLK_TCK")
 
 FILE = """\
 worker.name = "idle"
@@ -74,12 +74,6 @@ async def working(file: Path) -> AsyncIterator[tuple[int, float]]:
         yield child.process.pid, time.perf_counter() - began
     finally:
         await child.stop()
-
-
-def cpu(pid: int) -> float:
-    """Return the CPU seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def memory(pid: int) -> int:

@@ -67,7 +67,7 @@ def main() -> None:
         status = end.code
     if isinstance(status, str):
         click.echo(status, err=True)
-        status = 1
+        status = 1  # as the interpreter ends for a text
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status or 0)

@@ -31,7 +31,7 @@ async def ensure_only_machine(client: Client, name: str, stop: asyncio.Event, po
     A machine is known by its host's name. Where another was there in the last minutes, one or two times ``poll`` tell
     whether it still is. Two that start in one moment do not find each other. Raises StartError, which names the other.
     """
-    seen = await _others(client, name)
+    seen = await others(client, name)
     if not seen:
         return
     log.warning(
@@ -43,7 +43,7 @@ async def ensure_only_machine(client: Client, name: str, stop: asyncio.Event, po
     while loop.time() < silent_since + poll and not stop.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK_AGAIN)
-        seen = await _others(client, name)
+        seen = await others(client, name)
         last = max(seen.values(), default=latest)
         if last > first + poll:
             other = max(seen, key=lambda each: seen[each])
@@ -55,7 +55,7 @@ async def ensure_only_machine(client: Client, name: str, stop: asyncio.Event, po
             latest, silent_since = last, loop.time()
 
 
-async def _others(client: Client, queue: str) -> Mapping[str, float]:
+async def others(client: Client, queue: str) -> Mapping[str, float]:
     """Return who else has asked a queue for activities in the last minutes, and when, in seconds since 1970."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,

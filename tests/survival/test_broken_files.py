@@ -93,6 +93,17 @@ async def _computed_again(client: Client, folder: Path, broken: Breaking, *, nam
         assert (built.starts("pc1"), built.starts("pc2")) == (2, 1)
 
 
+async def returned_to_broken(built: Plant, worker: WorkerProgram, broken: Breaking) -> None:
+    """Kill the worker and its job during PC2, break what PC1 has made, and start the worker."""
+    await built.until(lambda: built.starts("pc2"), "PC2 to start")
+    worker.kill()
+    await worker.gone()
+    broken(job(built, "pc1").output)
+    (killed := job(built, "pc2")).halt(grace=0)
+    assert not killed.is_running()
+    await worker.start()
+
+
 async def test_an_output_that_the_next_stage_needs(temporal: Client, tmp_path: Path) -> None:
     """PC2 is never given other labels than PC1 has made: the sector stands still, and says where to resume."""
     await asyncio.gather(*(_needed(temporal, tmp_path / way.__name__, way) for way in WAYS))
@@ -104,14 +115,8 @@ async def _needed(client: Client, folder: Path, broken: Breaking) -> None:
         built.patience = PATIENCE
         built.simulate(pc2={"until": str(go)})
         async with program(built) as worker:
-            await built.until(lambda: built.starts("pc2"), "PC2 to start")
-            worker.kill()
-            await worker.gone()
-            broken(job(built, "pc1").output)
-            (jobs := job(built, "pc2")).halt(grace=0)
-            assert not jobs.is_running()
+            await returned_to_broken(built, worker, broken)
             go.touch()
-            await worker.start()
             status = await built.parked()
             assert status.failure is not None
             assert status.failure.level is Level.Permanent

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from sealing.flow.state import State
 from tests.survival.program import program
-from tests.survival.test_broken_files import finished_well, half, job
+from tests.survival.test_broken_files import finished_well, half, returned_to_broken
 from tests.world.plant import Plant, plant
 from workers.ahead import ANEW
 
@@ -27,13 +27,8 @@ async def test_a_signal_after_a_query_that_was_ahead(temporal: Client, tmp_path:
     async with plant(temporal, tmp_path / "plant") as built:
         built.simulate(pc2={"until": str(go)})
         async with program(built) as worker:
-            await built.until(lambda: built.starts("pc2"), "PC2 to start")
-            worker.kill()
-            await worker.gone()
-            half(job(built, "pc1").output)
-            job(built, "pc2").halt(grace=0)
+            await returned_to_broken(built, worker, half)
             go.touch()
-            await worker.start()
             await built.until(lambda: _halted(built), "the sector to be shown as parked")
             await built.sector().signal("resume", "TicketAssigned")
             await built.until(lambda: _read_anew(built), "the workflow's task to be failed, once")

@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from tests.world.plant import plant
 from workers.assembly import run_worker
 from workers.connection import StartError
-from workers.elsewhere import _others, ensure_only_machine
+from workers.elsewhere import ensure_only_machine, others
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
 
@@ -78,7 +78,7 @@ async def test_a_worker_on_a_second_machine(
 async def test_a_machine_that_is_gone(temporal: Client) -> None:
     """It is waited for, as long as what it asked last may be waiting for an answer; then its name is free."""
     asking = asyncio.create_task(ask(temporal, "gone"))
-    while not await _others(temporal, "gone"):  # noqa: ASYNC110 - the server sets no event
+    while not await others(temporal, "gone"):  # noqa: ASYNC110 - the server sets no event
         await asyncio.sleep(0.05)
     began = asyncio.get_running_loop().time()
     await ensure_only_machine(temporal, "gone", asyncio.Event(), poll=POLL)

@@ -1,4 +1,4 @@
-"""The command ``sealflow doctor``. Heavy imports wait until it runs, as in workers/cli.py."""
+"""The command ``sealflow doctor``. Heavy imports wait until it runs, as in workers/commands.py."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """``sealflow codec``: a key for payloads, and the server by which Temporal's own clients read them.
 
-Heavy imports wait until it runs, as in workers/cli.py.
+Heavy imports wait until it runs, as in workers/commands.py.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def key_command(name: str | None) -> None:
 )
 def serve_command(file: Path | None, listen: str, origins: tuple[str, ...], token_file: Path | None) -> None:
     """Encrypt and decrypt payloads over HTTP until SIGTERM, with the keys of -c or of SEALFLOW_PAYLOAD_KEY_FILE."""
-    from workers.commands import until_stopped  # noqa: PLC0415 - which imports this
+    from workers.commands import until_stopped  # noqa: PLC0415
     from workers.connection import StartError, keys_of  # noqa: PLC0415
     from workers.encryption.server import codec_application  # noqa: PLC0415
     from workers.observability import start_logging  # noqa: PLC0415
