@@ -14,6 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -78,7 +79,7 @@ class Gpu:
 async def seal_all(client: Client, folder: Path) -> tuple[float, Gpu]:
     """Seal all sectors on one machine, and return the seconds that it took and what was seen of the GPU."""
     folder.mkdir()  # noqa: ASYNC240 - nothing else is to be done meanwhile
-    chain = {"epoch_seconds": EPOCH, "seed_delay": 150}
+    chain: dict[str, Any] = {"epoch_seconds": EPOCH, "seed_delay": 150}
     async with plant(client, folder, sectors=SECTORS, threads=SECTORS, processors=PROCESSORS, **chain) as built:
         built.patience = 600
         built.simulate(**{stage: {"seconds": seconds} for stage, seconds in TIMES.items()})

@@ -17,7 +17,7 @@ from temporalio import activity, workflow
 from temporalio.runtime import (
     LogForwardingConfig,
     LoggingConfig,
-    MetricBuffer,
+    PrometheusConfig,
     Runtime,
     TelemetryConfig,
     TelemetryFilter,
@@ -70,11 +70,11 @@ class JsonLines(logging.Formatter):
         return json.dumps(shown)
 
 
-def telemetry(metrics: MetricBuffer | None = None) -> TelemetryConfig:
+def telemetry(metrics: PrometheusConfig | None = None) -> TelemetryConfig:
     """Return what the SDK's core is told: its log lines are ours to write, else they stand in ours as they come."""
     lines = LogForwardingConfig(logging.getLogger("temporalio.core"), append_target_to_name=False)
     logs = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), lines)
-    return TelemetryConfig(logging=logs, metrics=metrics, attach_service_name=metrics is None)
+    return TelemetryConfig(logging=logs, metrics=metrics, attach_service_name=False)
 
 
 @cache

@@ -78,6 +78,17 @@ class Sender:
         last.join(FLUSHED_WITHIN)
 
 
+class _Constant(Resource):
+    """Has one hash: the encoder asks for it once a span, and a Resource writes itself as JSON for it each time."""
+
+    def __init__(self, resource: Resource) -> None:
+        super().__init__(resource.attributes, resource.schema_url)
+        self._hash = super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
 class _Warning(SpanExporter):
     """Says now and then that spans are not taken, and when they are again."""
 
@@ -132,7 +143,7 @@ def _resource(worker: str) -> Resource:
         "host.name": socket.gethostname(),
         WORKER: worker,
     }
-    return Resource.create(ours).merge(OTELResourceDetector().detect())
+    return _Constant(Resource.create(ours).merge(OTELResourceDetector().detect()))
 
 
 def _context(trace: str, span: str) -> SpanContext:

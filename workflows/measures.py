@@ -8,7 +8,7 @@ from temporalio.common import MetricCounter, MetricHistogramFloat
 from sealing.failures import Level
 from sealing.flow.table import Flow, Place
 from sealing.metrics import definitions
-from sealing.metrics.definitions import EVENT, FLOW, LEVEL, STATE, STEP, Definition
+from sealing.metrics.definitions import EVENT, FLEET, FLOW, LEVEL, STATE, STEP, Definition
 from sealing.sector import Stay
 
 
@@ -18,6 +18,7 @@ class Measures:
     def __init__(self, flow: Flow) -> None:
         """Take the flow that names the counts."""
         self._flow = flow
+        self._meter = workflow.metric_meter().with_additional_attributes({FLEET: workflow.info().task_queue})
         self._counters: dict[str, MetricCounter] = {}
         self._histograms: dict[str, MetricHistogramFloat] = {}
 
@@ -45,13 +46,13 @@ class Measures:
     def _count(self, metric: Definition, labels: dict[str, str]) -> None:
         counter = self._counters.get(metric.name)
         if counter is None:
-            counter = workflow.metric_meter().create_counter(metric.name, metric.text)
+            counter = self._meter.create_counter(metric.name, metric.text)
             self._counters[metric.name] = counter
         counter.add(1, {FLOW: self._flow.name, **labels})
 
     def _record(self, metric: Definition, seconds: float, labels: dict[str, str]) -> None:
         histogram = self._histograms.get(metric.name)
         if histogram is None:
-            histogram = workflow.metric_meter().create_histogram_float(metric.name, metric.text, "s")
+            histogram = self._meter.create_histogram_float(metric.name, metric.text)
             self._histograms[metric.name] = histogram
         histogram.record(seconds, labels)

@@ -211,6 +211,8 @@ COUNTED = Definition(
 
 BY_WORKFLOWS = (STATE_SECONDS, TRANSITIONS, CHAIN_WAIT, FAILURES, RETRIES)
 """What workflows count, by the SDK's meter."""
+BY_METER = ("namespace", "task_queue", "workflow_type")
+"""The labels that the SDK's meter gives to these, besides their own."""
 
 GROUPS: Mapping[str, tuple[Definition, ...]] = {
     "What runs": (BUILD_INFO,),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from sealing.metrics.definitions import GROUPS, LABELS, Definition, Kind
+from sealing.metrics.definitions import BY_METER, GROUPS, LABELS, Definition, Kind
 from sealing.units import duration_text
 
-HEAD = """\
+HEAD = f"""\
 # Metrics
 
 <!-- Written by `make docs` from sealing/metrics/definitions.py. -->
@@ -18,7 +18,8 @@ SDK, whose names begin with `temporal_`. A counter begins anew with the worker. 
 sectors: of one sector its page in the Web UI, `sealflow sector history` and its [trace](operating.md#traces) tell.
 
 What stands in the fleet is read from Temporal and told by every worker alike: take the `max` over workers, not the sum.
-What workflows count is counted by whichever worker runs them: take the `sum`.
+What workflows count is counted by whichever worker runs them: take the `sum`. Labels
+of the SDK's meter come with it: {", ".join(f"`{label}`" for label in BY_METER)}.
 
 """
 

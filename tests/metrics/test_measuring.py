@@ -1,13 +1,16 @@
-"""What is looked at beside the scrapes: folders, the fleet, and the SDK's buffer; also while these are away."""
+"""What is looked at beside the scrapes: folders, the fleet, and the SDK's exporter; also while these are away."""
 
 from __future__ import annotations
 
 import asyncio
+import math
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,14 +24,15 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from sealing.config import load
+from sealing.metrics.definitions import BY_WORKFLOWS, Definition
 from sealing.processors.admission import Admission, Limits
 from sealing.stores.mounts import Mounts
-from tests.world.scraped import METRICS, Scrape
+from tests.world.scraped import METRICS, Scrape, scrape
 from workers import threads
 from workers.connection import StartError
 from workers.devserver import pick_port
 from workers.measuring import endpoint, fleet, folders
-from workers.measuring.endpoint import measured
+from workers.measuring.endpoint import BuildInfo, measured
 from workers.measuring.fleet import FleetMetrics
 from workers.measuring.folders import FolderMetrics
 from workers.measuring.sdk import SdkMetrics
@@ -160,45 +164,61 @@ def sdk() -> SdkMetrics:
     return SdkMetrics()
 
 
+def told(sdk: SdkMetrics) -> Scrape:
+    """Return what the SDK's exporter tells."""
+    return Scrape.of(text_string_to_metric_families(sdk.text().decode()))
+
+
 def test_the_sdks_metrics_are_counted(sdk: SdkMetrics) -> None:
-    """Counters add up, gauges stay as they were said, histograms fall into buckets, each by its labels."""
+    """Counters add up, gauges stay as they were said, latencies fall into our buckets, each by its labels."""
     meter = sdk.runtime.metric_meter
     for _ in range(3):
-        meter.create_counter("tries_total").add(2, {"queue": "one"})
+        meter.create_counter("tries").add(2, {"queue": "one"})
     meter.create_gauge("slots").set(7, {"queue": "one"})
     meter.create_gauge("slots").set(5, {"queue": "one"})
     for seconds in (0.005, 0.2, 100_000.0):
-        meter.create_histogram_float("latency", unit="s").record(seconds)
-    seen = shown(sdk)
+        meter.create_histogram_timedelta("call_latency").record(timedelta(seconds=seconds))
+    seen = told(sdk)
     assert seen.value("tries_total", queue="one") == 6
     assert seen.value("slots", queue="one") == 5
-    buckets = seen.by("latency_seconds_bucket", "le")
-    assert (buckets["0.01"], buckets["0.1"], buckets["0.5"], buckets["86400.0"], buckets["+Inf"]) == (1, 1, 2, 2, 3)
-    assert seen.value("latency_seconds_sum") == pytest.approx(100_000.205)
+    buckets = seen.by("call_latency_seconds_bucket", "le")
+    assert (buckets["0.01"], buckets["0.1"], buckets["0.5"], buckets["86400"], buckets["+Inf"]) == (1, 1, 2, 2, 3)
+    assert seen.value("call_latency_seconds_sum") == pytest.approx(100_000.205)
 
 
-def test_no_count_is_lost_where_labels_are_many(sdk: SdkMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each workflow brings sets of labels of its own, which are remembered for a while only."""
-    monkeypatch.setattr("workers.measuring.sdk.REMEMBERED", 3)
-    counter = sdk.runtime.metric_meter.create_counter("begun_total")
-    for number in range(10):
-        one, other = ({"queue": queue, "number": number} for queue in ("one", "other"))
-        counter.add(1, one)
-        counter.add(2, other)
-        counter.add(3, one)
-    seen = shown(sdk)
-    assert seen.by("begun_total", "number", queue="one") == {str(number): 4 for number in range(10)}
-    assert seen.by("begun_total", "number", queue="other") == {str(number): 2 for number in range(10)}
+@pytest.mark.parametrize("metric", [each for each in BY_WORKFLOWS if each.buckets], ids=lambda metric: metric.name)
+def test_what_workflows_count_has_the_tables_buckets(sdk: SdkMetrics, metric: Definition) -> None:
+    """And its name, though the exporter would say the unit."""
+    sdk.runtime.metric_meter.create_histogram_float(metric.name, metric.text).record(1.0)
+    assert [float(limit) for limit in told(sdk).by(f"{metric.name}_bucket", "le")] == [*metric.buckets, math.inf]
 
 
-def test_of_ours_the_labels_are_those_of_the_table(sdk: SdkMetrics) -> None:
-    """Of what the SDK adds to a workflow's metric its queue is the fleet; the namespace says nothing more."""
-    counter = sdk.runtime.metric_meter.create_counter("sealflow_transitions")
-    counter.add(1, {"flow": "sealer", "event": "PC1", "task_queue": "sealing", "namespace": "default"})
-    counter.add(1, {"flow": "sealer", "event": "PC1", "task_queue": "other"})
-    rows = shown(sdk).rows("sealflow_transitions_total", "fleet", "flow", "event")
-    assert rows == {("sealing", "sealer", "PC1"): 1, ("other", "sealer", "PC1"): 1}
-    assert shown(sdk).value("sealflow_transitions_total", fleet="other", flow="sealer", event="PC1") == 1
+def test_another_port_is_taken_where_somebody_was_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker starts all the same; where none is free at all it says so."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        ports = iter([taken, pick_port(None)])
+        monkeypatch.setattr("workers.measuring.sdk.pick_port", lambda _: next(ports))
+        metrics = SdkMetrics()
+        metrics.runtime.metric_meter.create_counter("seen").add(1)
+        assert told(metrics).value("seen_total") == 1
+
+        monkeypatch.setattr("workers.measuring.sdk.pick_port", lambda _: taken)
+        with pytest.raises(StartError, match=r"\[metrics\]: no port on 127.0.0.1 .* in use"):
+            SdkMetrics()
+
+
+async def test_an_exporter_that_does_not_answer_costs_its_metrics_only(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ours are told all the same, and a line of the log says what is wrong."""
+    sdk = SdkMetrics()
+    monkeypatch.setattr(sdk, "_port", pick_port(None))
+    async with endpoint._served(f"127.0.0.1:{(port := pick_port(None))}", [BuildInfo("one")], sdk):
+        assert (await scrape(port)).by("sealflow_build_info", "worker") == {"one": 1}
+    assert "its exporter does not answer: ConnectionRefusedError" in caplog.text
 
 
 async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:

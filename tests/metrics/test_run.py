@@ -18,7 +18,7 @@ from sealing.devnet.faults.kinds import FAULT
 from sealing.flow.registry import LATEST
 from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
-from sealing.metrics.definitions import DEFINITIONS
+from sealing.metrics.definitions import BY_METER, BY_WORKFLOWS, DEFINITIONS
 from sealing.processors.folder import JobFolder
 from sealing.sector import Stay
 from sealing.stores.layout import SectorFiles
@@ -104,7 +104,7 @@ class Script:
         return found
 
     async def once(self, name: str, value: float = 1, **labels: str) -> Scrape:
-        """Return the first scrape in which a sample has a value; a worker that starts gives none yet."""
+        """Return the first scrape in which samples add up to a value; a worker that starts gives none yet."""
         found: list[Scrape] = []
 
         async def holds() -> bool:
@@ -112,7 +112,7 @@ class Script:
                 found[:] = [await self.look()]
             except httpx.ConnectError:
                 return False
-            return found[0].value(name, **labels) == value
+            return found[0].total(name, **labels) == value
 
         await self.built.until(holds, f"{name} {labels} to be {value:g}")
         return found[0]
@@ -276,5 +276,7 @@ def _compare_names(seen: Scrape, names: set[str]) -> None:
     for metric in DEFINITIONS:
         family = seen.families[metric.name]
         assert family.documentation == metric.text
+        labels = {*metric.labels, *(BY_METER if metric in BY_WORKFLOWS else ())}
+        assert all(labels == {*sample.labels} - {"le"} for sample in family.samples)
     assert seen.by("temporal_workflow_completed_total", "workflow_type")["Sealer"] == 1
     assert seen.by("temporal_activity_schedule_to_start_latency_seconds_count", "namespace")["default"] > 0

@@ -35,6 +35,10 @@ class Scrape:
         """Return a sample's value, 0 where there is none."""
         return self.samples.get((name, frozenset(labels.items())), 0.0)
 
+    def total(self, name: str, **where: str) -> float:
+        """Return the sum of a name's samples that have at least these labels."""
+        return sum(self.rows(name, **where).values())
+
     def by(self, name: str, label: str, **where: str) -> dict[str, float]:
         """Return the values of a name, summed by a label; ``where`` are labels that the samples must have."""
         return {key[0]: value for key, value in self.rows(name, label, **where).items()}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 from temporalio.client import Client
 
@@ -26,6 +27,9 @@ from workers.connection import StartError
 from workers.measuring.fleet import FleetMetrics
 from workers.measuring.folders import FolderMetrics
 from workers.measuring.sdk import SdkMetrics
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -85,15 +89,12 @@ async def measured(
     async with AsyncExitStack() as stack:
         _beside(stack, fleet.count_for_ever())
         _beside(stack, folders.look_for_ever())
-        if sdk is not None:
-            collectors.append(sdk)
-            stack.enter_context(sdk.emptied())
-        await stack.enter_async_context(_served(config.metrics.http_listen, collectors))
+        await stack.enter_async_context(_served(config.metrics.http_listen, collectors, sdk))
         yield
 
 
 @asynccontextmanager
-async def _served(listen: str, collectors: list[Collector]) -> AsyncIterator[None]:
+async def _served(listen: str, collectors: Sequence[Collector], sdk: SdkMetrics | None = None) -> AsyncIterator[None]:
     registry = CollectorRegistry()
     for each in collectors:
         registry.register(each)
@@ -105,6 +106,7 @@ async def _served(listen: str, collectors: list[Collector]) -> AsyncIterator[Non
             f"[metrics] http_listen = {listen}: {error.strerror or error}; end what holds it, or choose another"
         ) from error
     server.RequestHandlerClass = _Impatient
+    server.set_app(_joined(registry, sdk))
     log.info("metrics at http://%s:%d/metrics", host, server.server_port)
     try:
         yield
@@ -112,6 +114,16 @@ async def _served(listen: str, collectors: list[Collector]) -> AsyncIterator[Non
         await asyncio.to_thread(server.shutdown)
         server.server_close()
         thread.join()
+
+
+def _joined(registry: CollectorRegistry, sdk: SdkMetrics | None) -> WSGIApplication:
+    """Return what answers with both, in the one format of which two can be put together."""
+
+    def answer(_: WSGIEnvironment, start: StartResponse) -> list[bytes]:
+        start("200 OK", [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)])
+        return [generate_latest(registry), sdk.text() if sdk else b""]
+
+    return answer
 
 
 def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
