@@ -164,7 +164,8 @@ class Admission:
 
     def _grant(self) -> None:
         """Let in all who may, tell the others why they wait, and look again when the next staggered start is due."""
-        for waiter, processor in self._turns.grant(self._now()):
+        now = self._now()
+        for waiter, processor in self._turns.grant(now):
             attempts = self._attempts.setdefault(waiter.ask.key, _Attempts())
             attempts.count += 1
             if attempts.watcher:
@@ -174,7 +175,7 @@ class Admission:
             entry = self._entries.pop(waiter)
             if not entry.done():  # else it is cancelled and has not noticed yet: it gives its place back by itself
                 entry.set_result(processor)
-        self._show()
+        self._show(now)  # in the order in which they were let in
         self._set_alarm()
 
     def _set_alarm(self) -> None:
@@ -184,9 +185,9 @@ class Admission:
         loop = asyncio.get_running_loop()
         self._alarm = None if at is None else loop.call_later(max(0.0, at - self._now()), self._grant)
 
-    def _show(self) -> None:
+    def _show(self, now: float) -> None:
         turns, limits = self._turns, self._turns.limits
-        waiting = turns.waiting
+        waiting = turns.waiting(now)
         stages = sorted({*limits.concurrent, *(run.stage for run in turns.running.values()), *_stages(waiting)})
         held = {lock for run in turns.running.values() for lock in run.processor.locks}
         self.board = Board(

@@ -4,8 +4,9 @@ A job needs a slot of its stage, a processor that has one free, and one of each 
 all of these at once or none, so that no two can wait for each other. A stage whose starts are staggered lets one in
 only so long after the one before.
 
-The order of the waiting: whose ticket or deadline ends first goes first, and of equals who is furthest on. What has no
-such end is given one a day after it came: nothing waits for ever behind others that keep coming. One that waits for a
+The order of the waiting: who is furthest on goes first, for that ends a sector and frees its thread, and of equals who
+came first. Before all these goes whose ticket or deadline ends within hours, the first end first. What has no such end is
+given one a day after it came: nothing waits for ever behind others that keep coming. One that waits for a
 lock keeps those that are free from all behind it; otherwise stages that need one lock each would pass by for ever one
 that needs two.
 """
@@ -13,6 +14,7 @@ that needs two.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +26,8 @@ from sealing.processors.processor import Processor
 
 PATIENCE = 24 * 3600.0
 """Seconds after which a job without an end of its own is due: as long as a ticket is good."""
+URGENT = 6 * 3600.0
+"""Seconds before its end from which on that counts alone: PC1 of a large sector, and an hour for what follows."""
 KEPT_STARTS = 100
 """Starts of a stage that are remembered: the last counts, unless it is taken back."""
 
@@ -93,12 +97,11 @@ class Waiter:
     number: int
     why: Reason | None = None
 
-    @property
-    def order(self) -> tuple[float, int, int]:
-        """What is smaller goes first."""
+    def order(self, now: float) -> tuple[float, int, int]:
+        """Return its rank at a time: what is smaller goes first."""
         came = self.since if self.ask.came is None else self.ask.came
         due = came + PATIENCE if self.ask.due is None else self.ask.due
-        return due, -self.ask.progress, self.number
+        return due if due < now + URGENT else math.inf, -self.ask.progress, self.number
 
 
 class Turns:
@@ -115,10 +118,9 @@ class Turns:
         self._at: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
 
-    @property
-    def waiting(self) -> list[Waiter]:
-        """Those that wait, first in turn first."""
-        return sorted(self._waiting, key=lambda waiter: waiter.order)
+    def waiting(self, now: float) -> list[Waiter]:
+        """Return those that wait, first in turn first."""
+        return sorted(self._waiting, key=lambda waiter: waiter.order(now))
 
     def ask(self, ask: Ask, now: float) -> Waiter:
         """Begin to wait."""
@@ -154,7 +156,7 @@ class Turns:
     def grant(self, now: float) -> Iterator[tuple[Waiter, Processor]]:
         """Let in all who may, in order, and note of the others why they wait."""
         kept: set[str] = set()
-        for waiter in self.waiting:
+        for waiter in self.waiting(now):
             found = self._place(waiter.ask, kept, now)
             if isinstance(found, Reason):
                 waiter.why = found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sealing.processors.processor import Processor
-from sealing.processors.turns import PATIENCE, Lack, Limits, Turns, Waiter
+from sealing.processors.turns import PATIENCE, URGENT, Lack, Limits, Turns, Waiter
 from tests.processors.admitting import PLAIN, ask, key
 
 
@@ -54,8 +54,23 @@ class Machine:
         return reason.lack, reason.text
 
 
-def test_whose_ticket_ends_first_goes_first() -> None:
-    """The end of the ticket counts, not who came first; of equals who is furthest on, then who came first."""
+def test_who_is_furthest_on_goes_first() -> None:
+    """That ends a sector and frees its thread; of equals who came first. A ticket that ends late is no matter."""
+    machine = Machine(Limits(locks={"gpu": 1}))
+    machine.come(0, "pc2", GPU)
+    assert machine.let_in() == [0]
+    machine.come(1, "pc2", GPU, due=machine.now + URGENT + 1, progress=6)
+    machine.come(2, "pc2", GPU, due=machine.now + URGENT, progress=6)
+    machine.come(3, "c2", GPU, progress=14)
+    order = []
+    for before in ((0, "pc2"), (3, "c2"), (1, "pc2")):
+        machine.end(*before)
+        order += machine.let_in()
+    assert order == [3, 1, 2]
+
+
+def test_whose_ticket_is_about_to_end_goes_before_all() -> None:
+    """Of these the first end counts; of equals who is furthest on, then who came first."""
     machine = Machine(Limits({"pc1": 1}))
     machine.come(0)
     assert machine.let_in() == [0]
@@ -63,26 +78,41 @@ def test_whose_ticket_ends_first_goes_first() -> None:
     machine.come(2, due=machine.now + 100)
     machine.come(3, due=machine.now + 500, progress=7)
     machine.come(4, due=machine.now + 500)
+    machine.come(5, progress=9)
     order = []
-    for before in (0, 2, 3, 1):
+    for before in (0, 2, 3, 1, 4):
         machine.end(before)
         order += machine.let_in()
-    assert order == [2, 3, 1, 4]
+    assert order == [2, 3, 1, 4, 5]
+
+
+def test_an_end_that_comes_near_counts_while_one_waits() -> None:
+    """It is not what it was when the job came."""
+    machine = Machine(Limits({"pc1": 1}))
+    machine.come(0)
+    assert machine.let_in() == [0]
+    machine.come(1, progress=9)
+    machine.come(2, due=machine.now + 2 * URGENT)
+    machine.now += URGENT + 1
+    machine.end(0)
+    assert machine.let_in() == [2]
 
 
 def test_without_an_end_of_its_own_it_is_due_a_day_after_it_came() -> None:
-    """What has no ticket goes behind those that have one, but not for ever."""
+    """What has no ticket goes behind those that are further on, but not for ever."""
     machine = Machine(Limits({"pc1": 1}))
     machine.come(0)
     assert machine.let_in() == [0]
     machine.come(1)
-    machine.come(2, due=machine.now + PATIENCE - 1)
-    machine.come(3, due=machine.now + PATIENCE + 1)
+    came, machine.now = machine.now, machine.now + PATIENCE - URGENT + 1
+    machine.come(2, due=came + PATIENCE - 1)
+    machine.come(3, due=came + PATIENCE + 1)
+    machine.come(4, progress=9)
     order = []
-    for before in (0, 2, 1):
+    for before in (0, 2, 1, 4):
         machine.end(before)
         order += machine.let_in()
-    assert order == [2, 1, 3]
+    assert order == [2, 1, 4, 3]
 
 
 def test_a_full_stage_says_so_and_holds_up_no_other() -> None:

@@ -1,0 +1,1 @@
+"""A fleet by simulation: what admission makes of machines that nobody here has."""
