@@ -27,7 +27,7 @@ from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from sealing.manager.client import Manager
 from sealing.proofs import seal_proof
-from sealing.sector import Allocation, Home, Sector, SectorInput, Settings, ThreadInput, task_id
+from sealing.sector import FINISHED, Allocation, Home, Sector, SectorInput, Settings, ThreadInput, task_id
 from sealing.stores import mounts, space
 from sealing.stores.claim import Claim, probe_claim, read_claim, write_claim
 from sealing.stores.mounts import Mounts
@@ -78,7 +78,7 @@ class AllocationActivities:
             if claim is None:
                 _refuse_standing(thread)
                 claim = await self._take(thread, plan)
-        return Allocation(task=claim.task, seal_interval=plan.seal_interval, note=plan.note)
+        return Allocation(task=claim.task, seal_interval=plan.seal_interval, note=plan.note, rests_after_finished=False)
 
     @activity.defn
     async def await_sector(self, workflow_id: str) -> str:
@@ -90,7 +90,7 @@ class AllocationActivities:
             return str(failure.cause)
         except RPCError as error:
             raise Outage(f"Temporal does not answer about {workflow_id}: {error}") from error
-        return "finished"
+        return FINISHED
 
     async def _open_claim(self, location: str) -> Claim | None:
         """Return the location's claim, unless its task has ended: then what is left of the sector goes with it."""

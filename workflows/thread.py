@@ -18,7 +18,7 @@ from temporalio.exceptions import (
 
 from sealing.failures import bounded
 from sealing.flow.registry import flow_of
-from sealing.sector import Allocation, SectorInput, ThreadInput
+from sealing.sector import FINISHED, Allocation, SectorInput, ThreadInput
 from sealing.values import Frozen
 from workflows import attributes
 from workflows.calls import on_machine
@@ -53,7 +53,10 @@ class ThreadStatus(Frozen):
 
 @workflow.defn(name="SealingThread")
 class SealingThread:
-    """One sealing thread: asks for a task, starts the sector's workflow, waits for its end, rests, and begins anew."""
+    """One sealing thread: asks for a task, starts the sector's workflow, waits for its end, and begins anew.
+
+    It rests before that where the sector was not finished: what ends each at once must not use up sector numbers.
+    """
 
     @workflow.init
     def __init__(self, thread: ThreadInput) -> None:
@@ -78,7 +81,8 @@ class SealingThread:
                 raise
             rest = AFTER_FAILURE
             self._show(f"has failed and looks again soon: {bounded(str(error.cause or error), 300)}")
-        await workflow.sleep(rest, summary="seal_interval")
+        if rest:
+            await workflow.sleep(rest, summary="seal_interval")
         await self._renew()
 
     async def _renew(self) -> None:
@@ -166,8 +170,10 @@ class SealingThread:
     async def _one_task(self) -> timedelta:
         allocation = await self._allocate()
         self._note = allocation.note
-        await self._seal(allocation.task)
+        is_finished = await self._seal(allocation.task)
         self._sector = None
+        if is_finished and not allocation.rests_after_finished:
+            return timedelta()
         self._show("rests")
         return allocation.seal_interval
 
@@ -191,8 +197,8 @@ class SealingThread:
     def _as_ordered(self) -> ThreadInput:
         return self._thread.model_copy(update={"paused": self._paused, "drained": self._drained})
 
-    async def _seal(self, task: SectorInput) -> None:
-        """Start the sector's workflow and wait for its end, whatever that is."""
+    async def _seal(self, task: SectorInput) -> bool:
+        """Start the sector's workflow and wait for its end, whatever that is; tell whether the sector is finished."""
         self._is_starting = True
         self._show(f"seals `{task.workflow_id}`")
         try:
@@ -213,17 +219,18 @@ class SealingThread:
             self._is_starting = False
         self._sector = task.workflow_id
         if child is None:
-            await self._on_machine(AWAIT_SECTOR, self._sector, str)
-        else:
-            await self._until_ended(child)
+            return await self._on_machine(AWAIT_SECTOR, self._sector, str) == FINISHED
+        return await self._until_ended(child)
 
-    async def _until_ended(self, child: workflow.ChildWorkflowHandle[object, object]) -> None:
+    async def _until_ended(self, child: workflow.ChildWorkflowHandle[object, object]) -> bool:
         try:
             await child
         except ChildWorkflowError as error:
             if is_cancelled_exception(error):
                 raise  # it is the thread that was cancelled: a sector's task ends in other ways
             workflow.logger.warning("%s ended: %s", self._sector, error.cause)
+            return False
+        return True
 
     async def _on_machine(self, activity: str, argument: object, result_type: type[T]) -> T:
         return await on_machine(

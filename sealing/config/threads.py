@@ -27,7 +27,7 @@ class Sealing(Table):
     max_retries: CountOrNone = 5
     """How often a step that failed temporarily runs again in a state, before the sector is parked."""
     seal_interval: Duration = timedelta(seconds=30)
-    """How long a thread rests after a sector, and after an answer that there is none."""
+    """How long a thread rests after a sector that was not finished, and after an answer that there is none."""
     recover_interval: Duration = timedelta(seconds=60)
     """How long after a temporary failure the step runs again."""
     rpc_polling_interval: Duration = timedelta(seconds=180)

@@ -5,10 +5,10 @@ all of these at once or none, so that no two can wait for each other. A stage wh
 only so long after the one before.
 
 The order of the waiting: who is furthest on goes first, for that ends a sector and frees its thread, and of equals who
-came first. Before all these goes whose ticket or deadline ends within hours, the first end first. What has no such end is
-given one a day after it came: nothing waits for ever behind others that keep coming. One that waits for a
-lock keeps those that are free from all behind it; otherwise stages that need one lock each would pass by for ever one
-that needs two.
+came first. Before all these goes whose ticket or deadline ends within hours, the first end first. What has no such end
+is given one a day after it came: nothing waits for ever behind others that keep coming. One that waits for a lock keeps
+those that are free from all behind it; otherwise stages that need one lock each would pass by for ever one that needs
+two.
 """
 
 from __future__ import annotations

@@ -48,6 +48,8 @@ def test_there_is_a_history_for_every_path() -> None:
         "thread",
         "thread-drained",
         "thread-paused",
+        "thread-rests",
+        "thread-rests-after-finished",
     }
 
 

@@ -31,6 +31,28 @@ async def test_a_thread_seals_one_sector_after_the_other(temporal: Client, tmp_p
         await keep(temporal.get_workflow_handle(of(built), run_id=ended[-1].run_id), "thread")
 
 
+async def test_a_thread_rests_after_a_sector_that_was_not_finished_and_only_then(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """A finished sector's thread asks for the next one at once; what ends every sector uses up no numbers in vain."""
+    async with plant(temporal, tmp_path, sectors=3) as built:
+        text = built.file.read_text()
+        assert 'seal_interval = "50ms"' in text
+        built.file.write_text(text.replace('seal_interval = "50ms"', 'seal_interval = "1h"'))
+        async with working(built):
+            await built.finished(1)
+            await built.until(lambda: bool(built.reported(2)), "the next sector to be begun")
+            await built.sector(2).signal("abort")
+            handle = temporal.get_workflow_handle(of(built))
+
+            async def rests() -> bool:
+                return bool((await handle.query("status"))["doing"] == "rests")
+
+            await built.until(rests, "the thread to rest")
+            assert len(built.observer.sectors()) == 2
+            await keep(handle, "thread-rests")
+
+
 async def test_a_thread_without_a_sector_is_idle_at_no_cost(temporal: Client, tmp_path: Path) -> None:
     """While the manager has none to give, no event is written, and the reason can be read on the thread's page."""
     async with plant(temporal, tmp_path, sectors=0) as built, working(built):
