@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from temporalio import activity
 
@@ -26,10 +27,11 @@ from sealing.flow.events import (
     TicketExpired,
 )
 from sealing.manager.client import Manager
+from sealing.manager.rhythm import Rhythm
 from sealing.manager.wire import OnChain, Polled, SubmitRes, Submitted
 from sealing.processors.inputs import known
 from sealing.sector import Sector, Settings, Task, ticket_ends
-from sealing.values import UNKNOWN, Submission, Ticket
+from sealing.values import UNKNOWN, SectorId, Submission, Ticket
 
 BAD_PROOF = ("invalid proof", "verify seal:")
 """How it begins the description of a rejection for the proof itself, which nothing here cures by itself."""
@@ -37,6 +39,9 @@ NEW_SEED = "; if a reorganisation took the pre-commit back, resume to Persistanc
 """What is said of a proof that is refused: it was verified here, so it proves the sector for a seed that is no more."""
 BEGUN_AGAIN = "reset or started again from its state file"
 """What is said of a run that an earlier one may be ahead of."""
+SOONEST, SEED_LOOK = 0.05, 3600.0
+"""Seconds between two questions for a seed, whatever the manager says of when it comes."""
+Poll = Callable[[SectorId], Awaitable[Polled]]
 ON_CHAIN = (OnChain.Pending, OnChain.Packed, OnChain.Landed)
 
 
@@ -65,6 +70,7 @@ class ChainActivities:
     """Manager calls, on any worker of the fleet."""
 
     manager: Manager
+    rhythm: Rhythm = field(default_factory=Rhythm)
 
     @activity.defn
     async def assign_ticket(self, task: Task) -> AssignTicket:
@@ -98,7 +104,7 @@ class ChainActivities:
                 raise Permanent(f"{answer.desc}; and an earlier pre-commit with another content is {polled.state.name}")
         else:
             _accepted(answer, "SubmitPreCommit")
-        return SubmitPC(precommit_sent=Submission(digest=content, round=sector.round, ticket_epoch=ticket.epoch))
+        return SubmitPC(precommit_sent=_sent(content, sector, ticket.epoch))
 
     @activity.defn
     async def precommit_on_chain(self, task: Task) -> str:
@@ -109,8 +115,8 @@ class ChainActivities:
     @activity.defn
     async def check_precommit(self, task: Task) -> ReSubmitPC | CheckPC:
         """Look whether the pre-commit landed."""
-        polled = await self.manager.poll_precommit(task.sector.id)
-        if _landed(polled, "the pre-commit", task.settings):
+        polled = await self._decided(task, "the pre-commit", task.sector.precommit_sent, self.manager.poll_precommit)
+        if polled.state is OnChain.Landed:
             return CheckPC(precommit_landed=polled.desc or "landed")
         return ReSubmitPC(precommit_failed=polled.desc or "failed on chain")
 
@@ -123,7 +129,9 @@ class ChainActivities:
         if not answer.should_wait:
             raise Temporary("WaitSeed: the manager has neither a seed nor a time to wait")
         polling = task.settings.rpc_polling_interval.total_seconds()
-        raise Wait(f"the seed comes in {answer.delay:.0f} s", max(min(answer.delay, polling), 0.05))
+        # Before the last interval the seed cannot be there, give or take a second, to which the manager rounds.
+        last = max(answer.delay - max(polling, 1.0), min(answer.delay, polling), SOONEST)
+        raise Wait(f"the seed comes in {answer.delay:.0f} s", min(last, SEED_LOOK))
 
     @activity.defn
     async def submit_proof(self, task: Task) -> SubmitProof:
@@ -139,7 +147,7 @@ class ChainActivities:
         content = _digest(proof)
         reset = _reset(content, sector.round, sector.proof_sent, sector.proof_failed)
         _accepted(await self.manager.submit_proof(sector.id, proof, reset=reset), "SubmitProof", NEW_SEED)
-        return SubmitProof(proof_sent=Submission(digest=content, round=sector.round))
+        return SubmitProof(proof_sent=_sent(content, sector))
 
     async def _has_proof(self, sector: Sector) -> bool:
         return (await self.manager.poll_proof(sector.id)).state in ON_CHAIN
@@ -170,14 +178,45 @@ class ChainActivities:
         """Look whether the proof landed, unless the configuration says not to."""
         if task.settings.ignore_proof_check:
             return Finish(proof_outcome="unchecked")
-        polled = await self.manager.poll_proof(task.sector.id)
-        if _landed(polled, "the proof", task.settings):
+        polled = await self._decided(task, "the proof", task.sector.proof_sent, self.manager.poll_proof)
+        if polled.state is OnChain.Landed:
             return Finish(proof_outcome="landed")
         return ReSubmitProof(proof_failed=polled.desc or "failed on chain")
+
+    async def _decided(self, task: Task, what: str, sent: Submission | None, poll: Poll) -> Polled:
+        """Look at a message, and return how it stands if it landed or failed. Raises for all else, and too soon."""
+        interval = task.settings.rpc_polling_interval.total_seconds()
+        age, first = _age(sent), self.rhythm.first_look(what, interval)
+        if _was_asked_locally():
+            first = max(first, interval)
+        if age is not None and age < first:
+            raise Wait(
+                f"{what} was sent {age:.0f} s ago; of late none was seen landed before {first:.0f} s", first - age
+            )
+        polled = await poll(task.sector.id)
+        _refuse_undecided(polled, what, interval)
+        if age is not None and polled.state is OnChain.Landed:
+            self.rhythm.landed(what, age, interval)
+        return polled
+
+
+def _was_asked_locally() -> bool:
+    """Tell whether the same was asked a moment ago, by the local activity in whose place this one was scheduled."""
+    return not activity.info().is_local and activity.info().attempt == 1
+
+
+def _age(sent: Submission | None) -> float | None:
+    """Return how long ago it was sent; None where that is not known, or where a clock was set."""
+    age = time.time() - sent.at if sent is not None and sent.at else -1.0
+    return age if age >= 0 else None
 
 
 def _digest(*content: str) -> str:
     return hashlib.sha256("\n".join(content).encode()).hexdigest()
+
+
+def _sent(content: str, sector: Sector, ticket_epoch: int | None = None) -> Submission:
+    return Submission(digest=content, round=sector.round, ticket_epoch=ticket_epoch, at=time.time())
 
 
 def _reset(content: str, now: int, sent: Submission | None, failed: str | None) -> bool:
@@ -208,16 +247,14 @@ def _accepted(answer: Submitted, method: str, cure: str = "") -> None:
             raise Abort(why)
 
 
-def _landed(polled: Polled, what: str, settings: Settings) -> bool:
-    """Return True for landed and False for failed, which is sent again. Raises for all else."""
+def _refuse_undecided(polled: Polled, what: str, interval: float) -> None:
+    """Return where a message landed, or failed and is to be sent again. Raises for all else."""
     why = f"{what} is {polled.state.name}" + (f": {polled.desc}" if polled.desc else "")
     match polled.state:
-        case OnChain.Landed:
-            return True
-        case OnChain.Failed:
-            return False
+        case OnChain.Landed | OnChain.Failed:
+            return
         case OnChain.Pending | OnChain.Packed:
-            raise Wait(why, settings.rpc_polling_interval.total_seconds())
+            raise Wait(why, interval)
         case OnChain.NotFound | OnChain.PermFailed:
             raise Permanent(why)
         case OnChain.ShouldAbort:

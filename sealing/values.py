@@ -111,12 +111,14 @@ UNKNOWN = "0" * 64
 class Submission(Frozen):
     """What was last sent to the chain: the SHA-256 of the content, so that a change of it is noticed.
 
-    ``round`` is the sector's at that time, ``ticket_epoch`` that of the ticket in a pre-commit.
+    ``round`` is the sector's at that time, ``ticket_epoch`` that of the ticket in a pre-commit. ``at`` is when it was
+    sent, in seconds since 1970; 0 where that is not known.
     """
 
     digest: Hex32
     round: int = 0
     ticket_epoch: int | None = None
+    at: float = 0.0
 
     @property
     def is_certain(self) -> bool:

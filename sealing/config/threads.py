@@ -30,8 +30,8 @@ class Sealing(Table):
     """How long a thread rests after a sector that was not finished, and after an answer that there is none."""
     recover_interval: Duration = timedelta(seconds=60)
     """How long after a temporary failure the step runs again."""
-    rpc_polling_interval: Duration = timedelta(seconds=180)
-    """How often the manager is asked whether a message has landed."""
+    rpc_polling_interval: Duration = timedelta(seconds=30)
+    """How often the manager is asked whether a message has landed, once others of late had. The default is an epoch."""
     ignore_proof_check: bool = False
     """Whether a sector is finished once its proof is sent, without a look whether it lands."""
     request_task_max_retries: CountOrNone = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from unittest.mock import AsyncMock
 
@@ -24,7 +25,7 @@ HOUR = 3600.0
 EXPIRED = Submitted(res=SubmitRes.Rejected, desc="ticket expired: ticket epoch 1, head 9999, lifetime 3780")
 
 
-def task(*, drawn_ago: float = 0.0, sent: str | None = None, **settings: object) -> Task:
+def task(*, drawn_ago: float = 0.0, sent: str | None = None, sent_at: float = 0.0, **settings: object) -> Task:
     """Return a task at the point of PC1, PC2 or the pre-commit."""
     sector = Sector(
         home=Home(worker="w", location="/nowhere"),
@@ -36,7 +37,7 @@ def task(*, drawn_ago: float = 0.0, sent: str | None = None, **settings: object)
         pc1_output=FileRef(path="/nowhere/output", size=1, sha256="0" * 64),
         comm_r="4" * 64,
         comm_d="5" * 64,
-        precommit_sent=None if sent is None else Submission(digest=sent),
+        precommit_sent=None if sent is None else Submission(digest=sent, at=sent_at),
     )
     return Task(sector=sector, settings=Settings.model_validate(settings), state=State.PC2Done)
 
@@ -166,18 +167,71 @@ async def test_each_state_on_chain_has_its_consequence(state: OnChain, outcome: 
         assert isinstance(await ActivityEnvironment().run(activities.check_precommit, task()), outcome)
 
 
-async def test_the_seed_is_waited_for_as_long_as_the_manager_says() -> None:
-    """But not longer than a polling interval; neither seed nor delay is temporary."""
-    activities, _ = chain(wait_seed=SeedAnswer(should_wait=True, delay=4680, seed=None))
-    with pytest.raises(Wait) as waits:
+@pytest.mark.parametrize(
+    ("says", "waits"),
+    [(4680, 3600), (1080, 1050), (61, 31), (45, 30), (30, 30), (2, 2), (0, 0.05)],
+    ids=["trusted no longer", "all but an interval", "the last but one", "the last", "to its end", "a moment", "none"],
+)
+async def test_the_seed_is_asked_for_when_it_may_be_there(says: int, waits: float) -> None:
+    """The manager says how long it takes: until the last interval before it the question would be in vain."""
+    activities, _ = chain(wait_seed=SeedAnswer(should_wait=True, delay=says, seed=None))
+    with pytest.raises(Wait, match=rf"the seed comes in {says} s") as wait:
         await ActivityEnvironment().run(activities.wait_seed, task())
-    assert waits.value.delay == 180
+    assert wait.value.delay == waits
+
+
+async def test_a_seed_goes_on_and_nothing_is_temporary() -> None:
+    """Neither seed nor delay is what a manager should not answer."""
     activities, _ = chain(wait_seed=SeedAnswer(should_wait=False, delay=0, seed=None))
     with pytest.raises(Temporary):
         await ActivityEnvironment().run(activities.wait_seed, task())
     seed = Seed(seed="7" * 64, epoch=20)
     activities, _ = chain(wait_seed=SeedAnswer(should_wait=False, delay=0, seed=seed))
     assert await ActivityEnvironment().run(activities.wait_seed, task()) == AssignSeed(seed=seed)
+
+
+async def looked_at(activities: ChainActivities, ago: float, *, attempt: int = 2) -> float | None:
+    """Look at a pre-commit that was sent so long ago; return the seconds until the next look, None if it landed."""
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, attempt=attempt)
+    try:
+        await environment.run(activities.check_precommit, task(sent="6" * 64, sent_at=time.time() - ago))
+    except Wait as wait:
+        return wait.delay
+    return None
+
+
+async def test_nobody_is_asked_before_a_message_can_have_landed() -> None:
+    """Messages of late took 150 s and more: one that was sent 10 s ago is first looked at an interval before that."""
+    activities, manager = chain(poll_precommit=Polled(state=OnChain.Landed, desc=""))
+    for took in (150.0, 170.0, 160.0):
+        assert await looked_at(activities, took) is None
+    manager.poll_precommit.reset_mock()
+    assert await looked_at(activities, 10) == pytest.approx(110, abs=1)
+    manager.poll_precommit.assert_not_awaited()
+    manager.poll_precommit.return_value = Polled(state=OnChain.Pending, desc="")
+    assert await looked_at(activities, 121) == 30
+    manager.poll_precommit.assert_awaited_once()
+
+
+async def test_what_a_local_activity_has_asked_is_not_asked_again_at_once() -> None:
+    """The regular one that takes its place begins with a rest."""
+    activities, manager = chain(poll_precommit=Polled(state=OnChain.Pending, desc=""))
+    assert await looked_at(activities, 1, attempt=1) == pytest.approx(29, abs=1)
+    manager.poll_precommit.assert_not_awaited()
+    assert await looked_at(activities, 31, attempt=1) == 30
+    manager.poll_precommit.assert_awaited_once()
+
+
+@pytest.mark.parametrize("at", [0.0, time.time() + 7200], ids=["not known", "ahead of this clock"])
+async def test_where_it_is_not_known_when_it_was_sent_it_is_looked_at(at: float) -> None:
+    """Nothing is learned from it either."""
+    activities, manager = chain(poll_precommit=Polled(state=OnChain.Landed, desc=""))
+    activities.rhythm.first_look = lambda *_: 300.0  # type: ignore[method-assign]
+    activities.rhythm.landed = lambda *_: pytest.fail("learned")  # type: ignore[method-assign]
+    given = task(sent="6" * 64, sent_at=at)
+    assert isinstance(await ActivityEnvironment().run(activities.check_precommit, given), CheckPC)
+    manager.poll_precommit.assert_awaited_once()
 
 
 async def test_the_proofs_check_can_be_skipped() -> None:

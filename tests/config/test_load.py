@@ -25,7 +25,7 @@ def test_the_least_file_has_the_defaults(write: Writer, tmp_path: Path) -> None:
     assert config.temporal.task_queue == "sealing"
     settings = config.thread_settings(0)
     assert settings.recover_interval == timedelta(seconds=60)
-    assert settings.rpc_polling_interval == timedelta(seconds=180)
+    assert settings.rpc_polling_interval == timedelta(seconds=30)
     assert settings.expired_ticket == "rewind"
     assert config.sealing_of(0).allowed_proof_types == ()
 
