@@ -14,33 +14,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from sealing.flow.sealer import SEALER
-from sealing.flow.state import State
-from sealing.manager.client import Manager
-from sealing.pieces.commitment import zero_commitment
-from sealing.proofs import seal_proof
-from sealing.sector import Home, Memory, Sector, SectorInput
-from sealing.values import Submission
+from bench.standing import AT_ONCE, are_parked, park, parked_on
 from tests.operate.command import sealflow
 from tests.world.plant import Plant, plant
 from workers.assembly import serving
 from workers.connection import ATTRIBUTE_TYPES
 from workers.devserver import DevServer
 from workers.operate import looking, orders
-from workflows import attributes
 from workflows.commands import Kind
-from workflows.sealer import Sealer
 from workflows.status import Status
 
 ROUNDS = 30
-AT_ONCE = 50
 REPEATS = 5
 MANY = 1000
 LOOK_AGAIN = 0.03
@@ -65,8 +55,7 @@ async def pause(client: Client, workflow_ids: list[str]) -> None:
 
 async def few(client: Client, built: Plant) -> None:
     """Measure one at a time, and many at once."""
-    ids = [await parked(client, built) for _ in range(AT_ONCE)]
-    await built.until(partial(are_parked, client, built, AT_ONCE), "all to be found parked")
+    ids = await park(client, built, AT_ONCE)
     alone = []
     for _ in range(ROUNDS):
         alone.append(await effect(client, ids[0]))
@@ -86,67 +75,9 @@ def tell(what: str, seconds: list[float]) -> None:
     sys.stdout.write("{}: median {:.0f} ms, {:.0f} to {:.0f} ms\n".format(what, *figures))
 
 
-async def parked(client: Client, built: Plant) -> str:
-    """Start a task that stands still in PCSubmitted, as if it had been parked there, and return its id."""
-    config = built.config
-    async with Manager(config.manager.rpc_client.addr) as manager:
-        given = await manager.allocate_sector((), ())
-        assert given is not None  # noqa: S101 - the embedded manager was told to have so many
-        ticket = await manager.assign_ticket(given.id)
-        comm_d = zero_commitment(seal_proof(given.proof_type).sector_size).hex()
-        await manager.submit_precommit(given.id, given.proof_type, comm_d, comm_d, ticket, reset=False)
-    sector = Sector(
-        home=Home(worker=config.worker.name, location=str(config.sealing_thread[0].location)),
-        id=given.id,
-        proof_type=given.proof_type,
-        deals=(),
-        pieces=(),
-        ticket=ticket,
-        comm_r=comm_d,
-        comm_d=comm_d,
-        precommit_sent=Submission(digest=comm_d),
-    )
-    now = datetime.now(UTC)
-    task = SectorInput(
-        flow=SEALER.name,
-        flow_version=SEALER.version,
-        state=State.PCSubmitted,
-        sector=sector,
-        settings=config.thread_settings(0),
-        memory=Memory(
-            stays=(), previous=State.PC2Done, event="SubmitPC", since=now, tries=1, halted=True, failure=None
-        ),
-    )
-    await client.start_workflow(
-        Sealer.run,
-        task,
-        id=task.workflow_id,
-        task_queue=config.temporal.task_queue,
-        search_attributes=attributes.first(task),
-    )
-    return task.workflow_id
-
-
-async def are_parked(client: Client, built: Plant, count: int) -> bool:
-    """Tell whether so many are found parked."""
-    return (await client.count_workflows(parked_on(built))).count == count
-
-
-def parked_on(built: Plant) -> str:
-    """Return the query for the parked sectors of the plant's worker."""
-    return f"SealWorker = '{built.config.worker.name}' AND Parked = true"
-
-
 async def many(client: Client, built: Plant) -> None:
     """Measure one command line that resumes a thousand, until the last of them is moving."""
-    turn = asyncio.Semaphore(AT_ONCE)
-
-    async def one() -> None:
-        async with turn:
-            await parked(client, built)
-
-    await asyncio.gather(*(one() for _ in range(MANY)))
-    await built.until(partial(are_parked, client, built, MANY), "all to be found parked")
+    await park(client, built, MANY)
     began = time.perf_counter()
     ran = await sealflow(built, "sector", "resume", "--where", parked_on(built), "--yes")
     answered = time.perf_counter() - began

@@ -22,8 +22,8 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from bench.commands import AT_ONCE, are_parked, parked
 from bench.cpu import cpu
+from bench.standing import park
 from sealing.flow.state import State
 from tests.survival.program import WorkerProgram, program
 from tests.world.plant import Plant, plant
@@ -141,15 +141,8 @@ async def scrape_many(client: Client, folder: Path) -> None:
     # One more, for the worker's own thread takes one.
     async with plant(client, folder, sectors=MANY + 1, landed_after=10_000_000, worker=metrics) as built:
         _calm(built)
-        turn = asyncio.Semaphore(AT_ONCE)
-
-        async def one() -> None:
-            async with turn:
-                await parked(client, built)
-
         async with program(built):
-            await asyncio.gather(*(one() for _ in range(MANY)))
-            await built.until(partial(are_parked, client, built, MANY), "all to be found parked")
+            await park(client, built, MANY)
             await built.until(partial(_told, port), "the worker to have counted them")
             seconds = []
             for _ in range(SCRAPES):
