@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python server stack bench-admission bench-commands bench-engine bench-fleet bench-observing bench-pieces bench-recovery bench-start chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
+.PHONY: help setup tools python server stack bench-admission bench-commands bench-engine bench-engines bench-fleet bench-observing bench-pieces bench-recovery bench-start chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ bench-admission: tools ## Measure how much of the time a GPU is in use that PC2 
 
 bench-engine: tools ## Measure what our workflow adds to a bare one that runs as many activities
 	@.venv/bin/python -m bench.engine
+
+bench-engines: setup ## Measure our Sealer beside DBOS, Restate and a script with SQLite; OPTIONS='--help' tells more
+	@scripts/python.sh --group bench-engines
+	@scripts/restate.sh
+	@.venv/bin/python -m bench.engines $(OPTIONS)
 
 bench-fleet: tools ## Simulate fleets of 1 to 1,000 machines by admission's own code
 	@.venv/bin/python -m bench.fleet

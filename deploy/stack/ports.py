@@ -43,7 +43,7 @@ class Ports:
     @classmethod
     def free(cls) -> Self:
         """Return ports that nobody holds."""
-        found = _free_ports()
+        found = free_ports()
         return cls(**{each.name: next(found) for each in fields(cls)})
 
     def check(self) -> None:
@@ -67,6 +67,7 @@ def is_free(port: int) -> bool:
         return True
 
 
-def _free_ports() -> Iterator[int]:
+def free_ports() -> Iterator[int]:
+    """Give ports that nobody holds, one after the other."""
     candidates = random.sample(CHOSEN_FROM, len(CHOSEN_FROM))
     return filter(is_free, candidates)

@@ -283,10 +283,12 @@ class Stage:
     machine: str
     parts: dict[SectorId, Part] = field(default_factory=dict)
 
-    def part(self, flow: Flow, state: State, *, machine: str | None = None, **settings: Any) -> Part:
+    def part(
+        self, flow: Flow, state: State, *, machine: str | None = None, number: int | None = None, **settings: Any
+    ) -> Part:
         """Return a new sector that has come to a state of its flow. Its workflow has yet to be started."""
         home = Home(worker=machine or self.machine, location=f"/stage/{self.machine}")
-        named = {"home": home, "id": SectorId(miner=self.miner, number=next(_numbers))}
+        named = {"home": home, "id": SectorId(miner=self.miner, number=number or next(_numbers))}
         given = SectorInput(
             flow=flow.name,
             flow_version=flow.version,

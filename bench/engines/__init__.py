@@ -1,0 +1,1 @@
+"""Our Sealer beside other durable engines on one machine, each making as many steps: see ``__main__``."""
