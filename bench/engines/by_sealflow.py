@@ -23,7 +23,8 @@ from workers.assembly import STICKY
 from workers.sandbox import WORKFLOWS, sandbox
 
 MIDDLE, NEXT = "pc1", "pc2"
-"""What a held sector is killed in, and what comes then: the longest computation there is."""
+"""What a held sector is killed in, and what comes then. The server misses the worker by the heartbeat's timeout, which
+is nearly all that passes until the chain goes on; a real PC1 computes meanwhile, for its job outlives the worker."""
 
 
 class Sectors(dict[SectorId, Part]):

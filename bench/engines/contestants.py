@@ -61,8 +61,8 @@ CONTESTANTS = (
         "restate",
         "bench.engines.by_restate",
         ("restate",),
-        "every invocation in the server's own pages, with its journal, attempts and last failure; pause, resume, "
-        "cancel, kill there and by SQL",
+        "every invocation in the server's own pages and by SQL, with its journal, attempts and last failure; there and "
+        "by its command pause, resume, cancel, kill",
         package="restate",
     ),
     Contestant("sqlite", "bench.engines.by_sqlite", (), "a table, for who can read it; nothing else"),
