@@ -33,7 +33,7 @@ bench-admission: tools ## Measure how much of the time a GPU is in use that PC2 
 bench-engine: tools ## Measure what our workflow adds to a bare one that runs as many activities
 	@.venv/bin/python -m bench.engine
 
-bench-engines: setup ## Measure our Sealer beside DBOS, Restate and a script with SQLite; OPTIONS='--help' tells more
+bench-engines: tools server ## Measure our Sealer beside DBOS, Restate and a script with SQLite; OPTIONS='--help' tells more
 	@scripts/python.sh --group bench-engines
 	@scripts/restate.sh
 	@.venv/bin/python -m bench.engines $(OPTIONS)
