@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.engines.work import HELD_FROM, Work
+from deploy.stack.programs import with_this_process
 
 LOOK_EVERY = 0.002
 """Seconds between two looks for a mark."""
@@ -39,7 +40,7 @@ class Process:
         """Start it, and wait until it serves. Raises ContenderError."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bench.engines.contender"),
+                *with_this_process([sys.executable, "-m", "bench.engines.contender"], "KILL"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
