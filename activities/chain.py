@@ -128,10 +128,7 @@ class ChainActivities:
             return AssignSeed(seed=answer.seed)
         if not answer.should_wait:
             raise Temporary("WaitSeed: the manager has neither a seed nor a time to wait")
-        polling = task.settings.rpc_polling_interval.total_seconds()
-        # Before the last interval the seed cannot be there, give or take a second, to which the manager rounds.
-        last = max(answer.delay - max(polling, 1.0), min(answer.delay, polling), SOONEST)
-        raise Wait(f"the seed comes in {answer.delay:.0f} s", min(last, SEED_LOOK))
+        raise Wait(f"the seed comes in {answer.delay:.0f} s", min(max(answer.delay, SOONEST), SEED_LOOK))
 
     @activity.defn
     async def submit_proof(self, task: Task) -> SubmitProof:
@@ -187,8 +184,6 @@ class ChainActivities:
         """Look at a message, and return how it stands if it landed or failed. Raises for all else, and too soon."""
         interval = task.settings.rpc_polling_interval.total_seconds()
         age, first = _age(sent), self.rhythm.first_look(what, interval)
-        if _was_asked_locally():
-            first = max(first, interval)
         if age is not None and age < first:
             raise Wait(
                 f"{what} was sent {age:.0f} s ago; of late none was seen landed before {first:.0f} s", first - age
@@ -198,11 +193,6 @@ class ChainActivities:
         if age is not None and polled.state is OnChain.Landed:
             self.rhythm.landed(what, age, interval)
         return polled
-
-
-def _was_asked_locally() -> bool:
-    """Tell whether the same was asked a moment ago, by the local activity in whose place this one was scheduled."""
-    return not activity.info().is_local and activity.info().attempt == 1
 
 
 def _age(sent: Submission | None) -> float | None:

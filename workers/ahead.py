@@ -15,7 +15,7 @@ from typing import Final
 
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
-from temporalio.converter import SerializationContext, StorageDriverStoreContext
+from temporalio.converter import StorageDriverStoreContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.workflow import Info, _Definition
 
@@ -26,6 +26,8 @@ OWN_TASK: Final = "legacy_query"
 ANEW: Final = (
     "a query has read this workflow further than its tasks have come; it is read anew, and nothing is wrong with it"
 )
+
+NO_STORE: Final = StorageDriverStoreContext()
 
 
 class ReadingAnew(WorkflowRunner):
@@ -77,13 +79,12 @@ class Watched(WorkflowInstance):
         self._is_taken = not (is_new and moment == self._moment)
         self._moment, self._length = moment, act.history_length
 
-    def get_serialization_context(self, command_info: object) -> SerializationContext | None:
-        """Ask the instance."""
-        return self._instance.get_serialization_context(command_info)  # type: ignore[arg-type] # its type is private
+    def get_serialization_context(self, command_info: object) -> None:
+        """Return none: no converter of ours asks for one, for which the sandbox would run a program at each payload."""
 
-    def get_external_store_context(self, command_info: object) -> StorageDriverStoreContext:
-        """Ask the instance."""
-        return self._instance.get_external_store_context(command_info)  # type: ignore[arg-type] # its type is private
+    def get_external_store_context(self, command_info: object) -> StorageDriverStoreContext:  # noqa: ARG002 - the SDK's signature
+        """Return an empty one: the SDK's stores outside of the history are not used."""
+        return NO_STORE
 
     def get_info(self) -> Info:
         """Ask the instance."""

@@ -16,13 +16,16 @@ class Rhythm:
     """What one worker has seen. Seconds are those from a message's sending to the look that found it landed."""
 
     def __init__(self) -> None:
-        """Know nothing: look at once."""
+        """Know nothing."""
         self._took: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
 
     def first_look(self, kind: str, interval: float) -> float:
-        """Return how long after its sending a message of a kind is first worth a look, one of which is an interval."""
+        """Return how long after its sending a message of a kind is first worth a look, of which one is an interval.
+
+        In the epoch in which it is sent none lands.
+        """
         took = self._took[kind]
-        return max(0.0, min(min(took) - interval, LOOKS_SAVED * interval)) if len(took) >= ENOUGH else 0.0
+        return max(interval, min(min(took) - interval, LOOKS_SAVED * interval)) if len(took) >= ENOUGH else interval
 
     def landed(self, kind: str, took: float, interval: float) -> None:
         """Learn from a message that was found landed; by the first look it may have been so for long."""

@@ -28,10 +28,11 @@ def seen(rhythm: Rhythm, lands: float) -> tuple[int, float]:
     return looks, at - lands
 
 
-def test_at_first_it_is_looked_at_at_once() -> None:
-    """A few landings tell nothing, and those of another kind none."""
-    assert learned(*[300.0] * (ENOUGH - 1)).first_look("proof", EPOCH) == 0
-    assert learned(*[300.0] * ENOUGH).first_look("pre-commit", EPOCH) == 0
+def test_at_first_it_is_looked_at_after_an_interval() -> None:
+    """A few landings tell nothing, and those of another kind none; nor is there a look before, however quick they are."""
+    assert learned(*[300.0] * (ENOUGH - 1)).first_look("proof", EPOCH) == EPOCH
+    assert learned(*[300.0] * ENOUGH).first_look("pre-commit", EPOCH) == EPOCH
+    assert learned(*[31.0] * ENOUGH).first_look("proof", EPOCH) == EPOCH
 
 
 def test_the_quickest_of_late_counts() -> None:

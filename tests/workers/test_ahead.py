@@ -7,9 +7,12 @@ from unittest.mock import create_autospec
 import pytest
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import WorkflowInstance
 
+from sealing.keyring import Keyring
 from workers.ahead import ANEW, OWN_TASK, Watched
+from workers.encryption.codec import converter
 
 
 def activation(job: str, second: int, length: int, *, replaying: bool = False, query: str = "") -> WorkflowActivation:
@@ -67,3 +70,14 @@ def test_a_task_after_a_query_that_read_too_far_is_failed() -> None:
 def test_no_other_task_is_failed(acts: list[WorkflowActivation]) -> None:
     """What the core activates in a workflow's usual life goes on to it."""
     assert failed(*acts) == [False] * len(acts)
+
+
+@pytest.mark.parametrize("keys", [Keyring(), Keyring({"one": b"k" * 32})], ids=["plain", "encrypted"])
+def test_no_converter_of_ours_asks_for_a_context(keys: Keyring) -> None:
+    """None is given to any, so that none may come to want one unnoticed."""
+    ours = converter(keys)
+    told = ours.with_context(WorkflowSerializationContext(namespace="default", workflow_id="sealer-t01000-1"))
+    assert told.payload_converter is ours.payload_converter
+    assert told.payload_codec is ours.payload_codec
+    assert told.failure_converter is ours.failure_converter
+    assert ours.external_storage is None
