@@ -45,7 +45,9 @@ REPLAYED = 20
 PATIENCE = 60.0
 """Seconds that a test waits for what it expects, before it fails."""
 
-HASTE = re.compile(r'^(rpc_polling|recover|seal|ping)_interval = .*\n|^(max_retries|heartbeat_timeout) = .*\n', re.MULTILINE)
+HASTE = re.compile(
+    r"^(rpc_polling|recover|seal|ping)_interval = .*\n|^(max_retries|heartbeat_timeout) = .*\n", re.MULTILINE
+)
 """What a plant's file says only so that tests need not wait."""
 
 _miners = itertools.count(1000 + os.getpid() * 1000)
