@@ -160,7 +160,7 @@ def identity_of(built: Plant, number: int) -> dict[str, str]:
 
 
 async def script(built: Plant, number: int, proof: str, last: str) -> Spent:
-    """Let the script seal a sector that the product has sealed. Fails where it comes to another replica."""
+    """Let the script seal a sector that the product has sealed. Fails where it comes to something else."""
     folder = built.folder / "alone"
     durable.remove(folder)
     folder.mkdir()
@@ -172,11 +172,16 @@ async def script(built: Plant, number: int, proof: str, last: str) -> Spent:
         wall = time.perf_counter() - began
     if status:
         raise RuntimeError(f"{SCRIPT.name} ended with status {status}:\n{(built.folder / 'alone.log').read_text()}")
-    came = bytes(json.loads((folder / "pc2.output").read_bytes())["output"]["comm_r"]).hex()
-    precommit = built.observer.precommit(built.id(number))
+    precommit, made = built.observer.precommit(built.id(number)), output(folder, "pc2")
     assert precommit is not None  # noqa: S101 - the sector is finished
-    assert precommit.comm_r == came, "the script has made another replica"  # noqa: S101 - it would prove nothing
+    assert bytes(made["comm_r"]).hex() == precommit.comm_r, "another replica"  # noqa: S101 - it would prove nothing
+    assert last != WHOLE or output(folder, WHOLE) is True, "a proof that proves nothing"  # noqa: S101 - as above
     return Spent(wall, computing(folder))
+
+
+def output(folder: Path, stage: str) -> Any:  # noqa: ANN401 - each stage has its own
+    """Return what a stage of the script gave."""
+    return json.loads((folder / f"{stage}.output").read_bytes())["output"]
 
 
 def computing(folder: Path) -> float:

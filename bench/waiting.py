@@ -97,8 +97,13 @@ class Results:
             self.seen[way].add(found)
 
 
-async def round_of(client: Client, folder: Path, epoch: float, landed_after: int) -> Results:
-    """Run all ways side by side until each has a sector behind it and another begun."""
+async def round_of(
+    client: Client, folder: Path, epoch: float, landed_after: int, all_have_two: asyncio.Barrier
+) -> Results:
+    """Run all ways side by side until each has a sector behind it and another begun, in all rounds.
+
+    What comes after that keeps this process busy, and with it the managers of the others.
+    """
     folder.mkdir()  # noqa: ASYNC240 - nothing else is to be done meanwhile
     questions: list[Question] = []
     chain: dict[str, Any] = {"epoch_seconds": epoch, "landed_after": landed_after, "seed_delay": SEED_DELAY}
@@ -113,6 +118,7 @@ async def round_of(client: Client, folder: Path, epoch: float, landed_after: int
         built.proxy.before = note
         async with program(built):
             await built.until(lambda: _have_two(built), "each thread to have begun a second sector")
+            await all_have_two.wait()
             return await _read(built, questions, epoch)
 
 
@@ -157,19 +163,21 @@ async def _read(built: Plant, questions: Sequence[Question], epoch: float) -> Re
 
 async def measure(epoch: float, rounds: int) -> None:
     """Run all rounds beside each other, which hardly keeps a machine busy, and print what was seen."""
-    logging.disable(logging.WARNING)
-    results = Results()
+    logging.disable(logging.ERROR)  # a sector that is cut off says so when its history is replayed
+    results, together = Results(), asyncio.Barrier(rounds)
     with tempfile.TemporaryDirectory(prefix="sealflow-bench-") as name:
         folder = Path(name)
         async with DevServer(folder / "temporal", ATTRIBUTE_TYPES, port=None, ui_port=None) as server:
             client = await Client.connect(server.address, data_converter=pydantic_data_converter)
 
-            async def one(number: int) -> Results:
+            async def one(number: int) -> None:
                 await asyncio.sleep(number * (1 + 1 / rounds) * epoch)
-                return await round_of(client, folder / str(number), epoch, LANDED_AFTER[number % len(LANDED_AFTER)])
+                landed_after = LANDED_AFTER[number % len(LANDED_AFTER)]
+                results.add(await round_of(client, folder / str(number), epoch, landed_after, together))
 
-            for each in await asyncio.gather(*(one(number) for number in range(rounds))):
-                results.add(each)
+            async with asyncio.TaskGroup() as group:
+                for number in range(rounds):
+                    group.create_task(one(number))
     sys.stdout.write("\n".join(told(epoch, rounds, results)) + "\n")
 
 

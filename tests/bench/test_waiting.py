@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ WAITS = [
 @pytest.mark.server
 async def test_both_ways_are_seen_side_by_side(temporal: Client, tmp_path: Path) -> None:
     """Each thread's sector is found with its three waits and the pause after it; nothing is negative."""
-    results = await round_of(temporal, tmp_path / "round", EPOCH, landed_after=1)
+    results = await round_of(temporal, tmp_path / "round", EPOCH, 1, asyncio.Barrier(1))
     assert list(results.seen) == list(WAYS)
     for found in results.seen.values():
         assert found.pauses
