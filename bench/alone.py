@@ -2,14 +2,15 @@
 
 Run by ``make bench-alone``; ``OPTIONS='--rounds 3 --until c1'`` is short. A sector of 2 KiB up to its proof, and one of
 8 MiB up to C1, because the parameters of its C2 are too large for most machines. On one side the worker as the program
-that it is, a Temporal development server and the embedded manager, with nothing in the worker's file but what it must
-say; on the other ``bench/alone.sh``, which calls the same binary for the same sector: its ids, ticket and seed are
+that it is, a Temporal development server and the embedded manager, with nothing else in the worker's file but what it
+must say; on the other ``bench/alone.sh``, which calls the same binary for the same sector: its ids, ticket and seed are
 those of the sector that the product has sealed last, and it must come to the same CommR. Both take turns, and which of
 them goes first changes each round. While the script runs, the worker is up and drained.
 
-The chain takes no time: a message lands in the epoch in which it was sent, its seed comes with it, and the manager
-takes proofs without a look, so that nothing has to be taken away from what was measured. The first sector is not
-counted: it warms the worker and the machine.
+The chain takes no time: a message lands in the epoch in which it was sent, its seed comes with it, the manager takes
+proofs without a look, and the worker is told to ask at once. Where it asks too soon for its own rules all the same, the
+time until it asks again is taken away, as the history shows it: ``bench/waiting.py`` measures that. The first sector is
+not counted: it warms the worker and the machine.
 
 A sector begins when the manager gives it out, and ends when its workflow has ended, its files cleared away and the
 manager told; or, up to C1, when it is in C1Done: its C2 is simulated then. Storing the sector's files is the product's.
@@ -29,7 +30,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,10 +42,12 @@ import click
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from bench.waits import waited
 from sealing.cache import find_processor, proof_environment
 from sealing.config import Processors
 from sealing.devnet.pool import Kind
 from sealing.devnet.verifier import SimulatedVerifier, Verifier
+from sealing.flow.sealer import SEALER
 from sealing.flow.state import State
 from sealing.processors import programs
 from sealing.proofs import proof_types as types_of
@@ -61,8 +64,7 @@ ROUNDS = 5
 LIMIT = 1.0
 """Seconds that the product may add to a sector."""
 SCRIPT = Path(__file__).with_suffix(".sh")
-RESTS = 'seal_interval = "5s"'
-"""Long enough for the order to take no other sector, short enough not to wait for long."""
+AT_ONCE = 'rpc_polling_interval = "10ms"'
 CHAIN: dict[str, Any] = {"epoch_seconds": 1.0, "packed_after": 0, "landed_after": 0, "seed_delay": 0}
 PATIENCE = 1800.0
 """Seconds in which a sector must be done."""
@@ -120,25 +122,30 @@ class Product:
         stays = (await handle.result()).stays
         closed = (await handle.describe()).close_time
         assert closed is not None  # noqa: S101 - its result is there
-        return spent(self.built.observer.sectors()[-1].allocated_at, stays, closed, self.last)
+        ended = closed if self.last == WHOLE else next(stay.entered for stay in stays if stay.state is State.C1Done)
+        waits = waited(await handle.fetch_history(), ended)
+        return spent(self.built.observer.sectors()[-1].allocated_at, stays, ended, waits)
 
     async def _has(self, moment: str) -> bool:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.03)
         sectors = self.built.observer.sectors()
         assert len(sectors) <= self.number, "the thread took another sector"  # noqa: S101 - the script would meet it
         return len(sectors) == self.number and getattr(sectors[-1], moment) is not None
 
 
-def spent(allocated_at: float, stays: Sequence[Stay], closed: datetime, last: str) -> Spent:
-    """Return what a sector took until it ended, or until C1 was done."""
-    done = [stay for stay in stays if stay.state is State.C1Done]
-    ended = closed if last == WHOLE else done[0].entered
+def spent(allocated_at: float, stays: Sequence[Stay], ended: datetime, waits: Mapping[str, float]) -> Spent:
+    """Return what a sector took until it ended, without the seconds that its activities ``waits`` waited."""
     counted = [stay for stay in stays if stay.entered < ended]
     begun = [stay.entered.timestamp() for stay in counted]
     beside = {str(stay.state): stay.seconds - stay.run_seconds for stay in counted}
     beside["Empty"] = begun[0] - allocated_at
     beside["Finished"] = ended.timestamp() - begun[-1] - counted[-1].seconds
-    return Spent(ended.timestamp() - allocated_at, sum(stay.run_seconds for stay in counted), beside)
+    for state, step in SEALER.rows.items():
+        if state in beside:
+            beside[state] -= waits.get(step.activity, 0.0)
+    return Spent(
+        ended.timestamp() - allocated_at - sum(waits.values()), sum(stay.run_seconds for stay in counted), beside
+    )
 
 
 def identity_of(built: Plant, number: int) -> dict[str, str]:
@@ -213,7 +220,7 @@ async def producing(client: Client, folder: Path, size: str, last: str, sectors:
         **CHAIN,
     ) as built:
         built.patience = PATIENCE
-        built.unhurried(RESTS)
+        built.unhurried(AT_ONCE)
         # The manager itself, without the wire that tests tap.
         built.file.write_text(built.file.read_text().replace(built.proxy.address, built.devnet.address))
         async with program(built) as worker:

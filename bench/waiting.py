@@ -1,21 +1,21 @@
 """How long after a message has landed the next step starts, what the wait costs, and how long a thread then rests.
 
-Run by ``make bench-waiting``, which takes a quarter of an hour; ``OPTIONS='--epoch 1 --rounds 2'`` is a scale model:
-all intervals shrink with the epoch, and what the product itself takes does not. A real Temporal development server,
-embedded managers, and the worker as the program that it is; the processor is the simulated one, so that a sector does
-little but wait.
+Run by ``make bench-waiting``, which takes a quarter of an hour; ``OPTIONS='--epoch 2 --rounds 2'`` is a scale model:
+the intervals shrink with the epoch, and what the product itself takes does not. A real Temporal development server,
+embedded managers, and the worker as the program that it is, with the settings that everybody has whose file says
+nothing; the processor is the simulated one, so that a sector does little but wait.
 
-Each round is a worker with two threads side by side: one has the settings that everybody has whose file says nothing,
-the other is told to ask each epoch. In each round messages take an epoch longer to land, and it begins at another
-moment of an epoch, because by how much a worker is late that asks seldom is chance. From the same moments of the chain
-it is computed, not measured, what a worker loses that asks when it has sent a message and then every 180 s, and rests
-30 s after a sector, as its documentation says.
+Each round is a worker, and all rounds run side by side. In each of them messages take an epoch longer to land, and each
+begins at another moment of an epoch, because by how much a worker is late that asks seldom is chance. From the same
+moments of the chain it is computed, not measured, what a worker loses that asks when it has sent a message and then
+every 180 s, and rests 30 s after a sector, as its documentation says.
 
 A step has started when its activity has, on the sector's machine: ``persist`` after the pre-commit, ``c1`` after the
 seed, ``clean_up`` after the proof. What is asked is counted on the wire, by the chain's epochs: the three methods that
-ask after pre-commit, seed and proof. A question is in vain to which no other answer could have come: in the epoch in
-which the message was sent, and about a seed before the moment that an earlier answer has named. A pause is from the end
-of a sector's workflow until the manager gives its thread the next sector.
+ask after pre-commit, seed and proof. In vain is a question that comes too soon: about a message more than an epoch
+before that in which it lands, and about a seed before the moment that an earlier answer has named. How long messages
+take a worker has to learn, so each thread's first sector is told apart from the later ones. A pause is from the end of
+a sector's workflow until the manager gives its thread the next sector.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ import click
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from bench.waits import PRECOMMIT, PROOF, QUESTIONS, Found, Question, lost, seen_of, waits_of
+from bench.waits import PRECOMMIT, PROOF, QUESTIONS, WAITS, Found, Question, lost, seen_of, waits_of
 from sealing.config.threads import Sealing
 from sealing.devnet.queries import SectorRecord
 from sealing.manager.wire import Id
@@ -50,9 +50,11 @@ MAINNET = 30.0
 """Seconds of the real chain's epoch, for which intervals are given here."""
 ROUNDS = 6
 LANDED_AFTER = range(1, 7)
-"""Epochs until a message lands, round by round: together as long as the longest interval between two questions."""
-SEED_DELAY = 14
-"""Epochs: longer than two of those intervals."""
+"""Epochs until a message lands, round by round: together as long as the interval of the worker that is computed."""
+SEED_DELAY = 6
+"""Epochs."""
+THREADS, SECTORS = 4, 2
+"""Of a round, and of a thread: enough for a worker to learn, and one each that comes after that."""
 WITHIN = 2.0
 """Seconds beyond an epoch within which the next step must have started."""
 NO_PAUSE = 0.5
@@ -61,55 +63,27 @@ DOCUMENTED = (180.0, 30.0)
 """Of the worker that is computed: seconds between two questions, and of rest after a sector."""
 
 
-@dataclass(frozen=True)
-class Way:
-    """How a thread is told to wait, on the real chain: seconds between two questions, and of rest after a sector."""
-
-    name: str
-    polling: float
-    rest: float
-
-    def table(self, epoch: float) -> str:
-        """Return what stands in the thread's table; nothing where all is as it is for everybody."""
-        if epoch == MAINNET and self == AS_IT_IS:
-            return ""
-        polling, rest = (f"{1000 * seconds * epoch / MAINNET:.0f}ms" for seconds in (self.polling, self.rest))
-        return f'sealing.rpc_polling_interval = "{polling}"\nsealing.seal_interval = "{rest}"\n'
-
-
-_DEFAULTS = Sealing()
-AS_IT_IS = Way("as it is", _DEFAULTS.rpc_polling_interval.total_seconds(), _DEFAULTS.seal_interval.total_seconds())
-# Without any rest a thread that is idle would ask for a sector without end.
-WAYS = (AS_IT_IS, Way("told to ask each epoch", MAINNET, 1.0))
-
-
 @dataclass
 class Results:
-    """What was seen of each way, and what is computed."""
+    """What was seen, and what is computed. ``all_seen`` is passed by all rounds when the last is ready to be read."""
 
-    seen: dict[Way, Found] = field(default_factory=lambda: {way: Found() for way in WAYS})
+    all_seen: asyncio.Barrier
+    first: Found = field(default_factory=Found)
+    later: Found = field(default_factory=Found)
     computed: Found = field(default_factory=Found)
 
-    def add(self, other: Results) -> None:
-        """Count another round as well."""
-        self.computed.add(other.computed)
-        for way, found in other.seen.items():
-            self.seen[way].add(found)
 
-
-async def round_of(
-    client: Client, folder: Path, epoch: float, landed_after: int, all_have_two: asyncio.Barrier
-) -> Results:
-    """Run all ways side by side until each has a sector behind it and another begun, in all rounds.
+async def round_of(client: Client, folder: Path, epoch: float, landed_after: int, results: Results) -> None:
+    """Run a worker until each of its threads has sealed enough, and those of all other rounds.
 
     What comes after that keeps this process busy, and with it the managers of the others.
     """
     folder.mkdir()  # noqa: ASYNC240 - nothing else is to be done meanwhile
     questions: list[Question] = []
     chain: dict[str, Any] = {"epoch_seconds": epoch, "landed_after": landed_after, "seed_delay": SEED_DELAY}
-    async with plant(client, folder, sectors=1000, threads=len(WAYS), **chain) as built:
+    async with plant(client, folder, sectors=1000, threads=THREADS, **chain) as built:
         built.patience = 100 * epoch + 120
-        _tell_threads(built, epoch)
+        built.unhurried(settings(epoch))
 
         async def note(method: str, params: list[Any]) -> None:
             if wait := QUESTIONS.get(method):
@@ -117,54 +91,53 @@ async def round_of(
 
         built.proxy.before = note
         async with program(built):
-            await built.until(lambda: _have_two(built), "each thread to have begun a second sector")
-            await all_have_two.wait()
-            return await _read(built, questions, epoch)
+            await built.until(lambda: _are_done(built), "each thread to have begun one sector more than is counted")
+            await results.all_seen.wait()
+            for sectors in _by_thread(built).values():
+                await _read(built, sectors, questions, results)
 
 
-def _tell_threads(built: Plant, epoch: float) -> None:
-    built.unhurried()
-    text = built.file.read_text()
-    for thread, way in zip(built.config.sealing_thread, WAYS, strict=True):
-        line = f'location = "{thread.location}"\n'
-        text = text.replace(line, line + way.table(epoch))
-    built.file.write_text(text)
+def settings(epoch: float) -> str:
+    """Return what the worker's file says of intervals: nothing, but in a scale model."""
+    if epoch == MAINNET:
+        return ""
+    usual, scale = Sealing(), epoch / MAINNET * 1000
+    polling, rest = (each.total_seconds() * scale for each in (usual.rpc_polling_interval, usual.seal_interval))
+    return f'rpc_polling_interval = "{polling:.0f}ms"\nseal_interval = "{rest:.0f}ms"'
 
 
-async def _have_two(built: Plant) -> bool:
+async def _are_done(built: Plant) -> bool:
     await asyncio.sleep(0.2)
-    return min(map(len, _by_way(built).values())) > 1
+    found = _by_thread(built)
+    return len(found) == THREADS and min(map(len, found.values())) > SECTORS
 
 
-def _by_way(built: Plant) -> dict[Way, list[SectorRecord]]:
-    """Return the sectors of each thread, in their order."""
-    ways = {str(thread.location): way for thread, way in zip(built.config.sealing_thread, WAYS, strict=True)}
-    found: dict[Way, list[SectorRecord]] = {way: [] for way in WAYS}
+def _by_thread(built: Plant) -> dict[str, list[SectorRecord]]:
+    """Return the sectors by their thread's location, in their order."""
+    found: dict[str, list[SectorRecord]] = {}
     for sector in built.observer.sectors():
         if sector.location is not None:
-            found[ways[sector.location]].append(sector)
+            found.setdefault(sector.location, []).append(sector)
     return found
 
 
-async def _read(built: Plant, questions: Sequence[Question], epoch: float) -> Results:
-    results = Results()
-    for way, sectors in _by_way(built).items():
-        for sector, following in itertools.pairwise(sectors):
-            number = sector.id.number
-            closed = (await built.sector(number).describe()).close_time
-            assert closed is not None  # noqa: S101 - its thread has another
-            waits = waits_of(built.observer.messages(sector.id), await built.sector(number).fetch_history())
-            found = seen_of(waits, [each for each in questions if each.number == number], built.devnet.chain)
-            found.pauses.append(following.allocated_at - closed.timestamp())
-            results.seen[way].add(found)
-            results.computed.add(lost(waits, *_scaled(DOCUMENTED, epoch)))
-    return results
+async def _read(built: Plant, sectors: Sequence[SectorRecord], questions: Sequence[Question], results: Results) -> None:
+    chain = built.devnet.chain
+    for index, (sector, following) in enumerate(itertools.pairwise(sectors)):
+        handle, number = built.sector(sector.id.number), sector.id.number
+        closed = (await handle.describe()).close_time
+        assert closed is not None  # noqa: S101 - its thread has another
+        waits = waits_of(built.observer.messages(sector.id), await handle.fetch_history())
+        found = seen_of(waits, [each for each in questions if each.number == number], chain)
+        found.pauses.append(following.allocated_at - closed.timestamp())
+        (results.later if index else results.first).add(found)
+        results.computed.add(lost(waits, *_scaled(chain.config.epoch_seconds)))
 
 
 async def measure(epoch: float, rounds: int) -> None:
     """Run all rounds beside each other, which hardly keeps a machine busy, and print what was seen."""
     logging.disable(logging.ERROR)  # a sector that is cut off says so when its history is replayed
-    results, together = Results(), asyncio.Barrier(rounds)
+    results = Results(asyncio.Barrier(rounds))
     with tempfile.TemporaryDirectory(prefix="sealflow-bench-") as name:
         folder = Path(name)
         async with DevServer(folder / "temporal", ATTRIBUTE_TYPES, port=None, ui_port=None) as server:
@@ -173,7 +146,7 @@ async def measure(epoch: float, rounds: int) -> None:
             async def one(number: int) -> None:
                 await asyncio.sleep(number * (1 + 1 / rounds) * epoch)
                 landed_after = LANDED_AFTER[number % len(LANDED_AFTER)]
-                results.add(await round_of(client, folder / str(number), epoch, landed_after, together))
+                await round_of(client, folder / str(number), epoch, landed_after, results)
 
             async with asyncio.TaskGroup() as group:
                 for number in range(rounds):
@@ -181,29 +154,29 @@ async def measure(epoch: float, rounds: int) -> None:
     sys.stdout.write("\n".join(told(epoch, rounds, results)) + "\n")
 
 
-def told(epoch: float, rounds: int, results: Results) -> list[str]:
-    """Return the lines that say what was seen beside what was computed, and whether the goals are met."""
-    polling, rest = _scaled(DOCUMENTED, epoch)
-    lines = [f"epochs of {epoch:g} s, {rounds} rounds side by side; late: from landing to the start of the next step"]
-    for way, found in results.seen.items():
+def told(epoch: float, rounds: int, results: Results) -> Iterator[str]:
+    """Give the lines that say what was seen beside what was computed, and whether the goals are met."""
+    polling, rest = _scaled(epoch)
+    seen = {"each thread's first sector": results.first, "its later sectors": results.later}
+    yield f"epochs of {epoch:g} s, {rounds} rounds side by side; late: from landing to the start of the next step"
+    for name, found in seen.items():
         ratio = _loss(found) / _loss(results.computed)
-        lines.append(f"{way.name}: {ratio:.2f} x of what is computed is lost, {len(found.pauses)} sectors")
-    lines.append(f"COMPUTED, not measured: asks every {polling:g} s, rests {rest:g} s")
-    lines.append(f"  {_delays(results.computed)}")
-    for way, found in results.seen.items():
-        polling, rest = _scaled((way.polling, way.rest), epoch)
+        yield f"{name}: {ratio:.2f} x of what is computed is lost, {len(found.pauses)} sectors"
+    yield f"COMPUTED, not measured: a worker that asks every {polling:g} s, and rests {rest:g} s"
+    yield f"  {_delays(results.computed)}"
+    for name, found in seen.items():
+        yield name
+        yield f"  {_delays(found)}"
+        vain = ", ".join(f"{wait} {found.vain[wait]}" for wait in WAITS)
         share = f"{found.asked / found.epochs:.2f} questions a sector an epoch that it waits, at most {found.most}"
-        lines += [
-            f"{way.name}: asks every {polling:g} s, rests {rest:g} s",
-            f"  {_delays(found)}",
-            f"  {share}; {found.vain} of {found.asked} in vain",
-            f"  goals: {_goals(found, epoch)}",
-        ]
-    return lines
+        yield f"  {share}; of {found.asked} in vain: {vain}"
+        yield f"  goals: {_goals(found, epoch)}"
 
 
-def _scaled(seconds: tuple[float, float], epoch: float) -> tuple[float, float]:
-    return seconds[0] * epoch / MAINNET, seconds[1] * epoch / MAINNET
+def _scaled(epoch: float) -> tuple[float, float]:
+    """Return the intervals of the worker that is computed."""
+    polling, rest = DOCUMENTED
+    return polling * epoch / MAINNET, rest * epoch / MAINNET
 
 
 def _loss(found: Found) -> float:
@@ -215,7 +188,7 @@ def _goals(found: Found, epoch: float) -> str:
     kept = {
         f"within an epoch and {WITHIN:g} s": max(map(max, found.late.values())) <= epoch + WITHIN,
         "at most one question an epoch": found.most <= 1,
-        "none in vain": found.vain == 0,
+        "none in vain": found.vain.total() == 0,
         "no pause": max(found.pauses) <= NO_PAUSE,
     }
     return ", ".join(f"{goal} {'kept' if is_kept else 'MISSED'}" for goal, is_kept in kept.items())

@@ -6,8 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
 
-from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 
 from sealing.devnet.chain import Chain
@@ -16,6 +17,10 @@ from sealing.devnet.queries import MessageRecord
 from sealing.manager import methods
 
 PRECOMMIT, SEED, PROOF = WAITS = ("pre-commit", "seed", "proof")
+LOOKS = ("check_precommit", "wait_seed", "check_proof")
+"""The activities that look whether a wait is over."""
+SCHEDULED: Final = "activity_task_scheduled_event_attributes"
+STARTED: Final = "activity_task_started_event_attributes"
 QUESTIONS = {
     methods.POLL_PRECOMMIT.name: PRECOMMIT,
     methods.WAIT_SEED.name: SEED,
@@ -54,8 +59,9 @@ class Found:
     pauses: list[float] = field(default_factory=list)
     """Seconds from a sector's end until its thread has the next."""
     asked: int = 0
-    vain: int = 0
-    """Questions of these to which no other answer could have come."""
+    vain: Counter[str] = field(default_factory=Counter)
+    """Questions of these that came too soon, by the wait that they were about: for a message that is more than an epoch
+    before that in which it lands, for a seed before the moment that an earlier answer has named."""
     most: int = 0
     """Questions about one wait in one epoch, at most."""
     epochs: int = 0
@@ -66,8 +72,9 @@ class Found:
         for name, seconds in other.late.items():
             self.late[name] += seconds
         self.pauses += other.pauses
-        self.asked, self.vain = self.asked + other.asked, self.vain + other.vain
-        self.most, self.epochs = max(self.most, other.most), self.epochs + other.epochs
+        self.vain.update(other.vain)
+        self.asked, self.epochs = self.asked + other.asked, self.epochs + other.epochs
+        self.most = max(self.most, other.most)
 
 
 def waits_of(messages: Iterable[MessageRecord], history: WorkflowHistory) -> list[Wait]:
@@ -84,19 +91,31 @@ def waits_of(messages: Iterable[MessageRecord], history: WorkflowHistory) -> lis
     return [Wait(name, *moments[name], _started(history, FOLLOWS[name])) for name in WAITS]
 
 
+def waited(history: WorkflowHistory, until: datetime) -> dict[str, float]:
+    """Return, by activity, the seconds in which those that look at the chain had not found what they look for."""
+    scheduled = {event.event_id: event for event in history.events if event.HasField(SCHEDULED)}
+    seconds = dict.fromkeys(LOOKS, 0.0)
+    for event in history.events:
+        given = event.activity_task_started_event_attributes
+        if event.HasField(STARTED) and given.attempt > 1 and event.event_time.ToDatetime(UTC) < until:
+            first = scheduled[given.scheduled_event_id]
+            activity = first.activity_task_scheduled_event_attributes.activity_type.name
+            if activity in LOOKS:
+                seconds[activity] += (event.event_time.ToNanoseconds() - first.event_time.ToNanoseconds()) / 1e9
+    return seconds
+
+
 def _started(history: WorkflowHistory, activity: str) -> float:
     """Return when an activity was first started, in seconds since 1970."""
     scheduled = next(
         event.event_id
         for event in history.events
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-        and event.activity_task_scheduled_event_attributes.activity_type.name == activity
+        if event.HasField(SCHEDULED) and event.activity_task_scheduled_event_attributes.activity_type.name == activity
     )
     return next(
         event.event_time.ToNanoseconds() / 1e9
         for event in history.events
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED
-        and event.activity_task_started_event_attributes.scheduled_event_id == scheduled
+        if event.HasField(STARTED) and event.activity_task_started_event_attributes.scheduled_event_id == scheduled
     )
 
 
@@ -113,9 +132,9 @@ def seen_of(waits: Sequence[Wait], questions: Sequence[Question], chain: Chain) 
         found.epochs += epoch(wait.over) - epoch(wait.since) + 1
         found.most = max(found.most, *Counter(map(epoch, times)).values())
         if wait.name == SEED:
-            found.vain += sum(at < wait.over for at in times[1:])
+            found.vain[SEED] += sum(at < wait.over for at in times[1:])
         else:
-            found.vain += sum(epoch(at) == epoch(wait.since) for at in times)
+            found.vain[wait.name] += sum(epoch(at) < epoch(wait.over) - 1 for at in times)
     return found
 
 

@@ -51,14 +51,14 @@ def _stay(state: State, began: float, seconds: float, run_seconds: float) -> Sta
 
 
 def test_what_is_reckoned_of_a_sector() -> None:
-    """In all from its allocation on, and each state without its computing; up to C1 nothing of what comes later."""
+    """In all from its allocation on, and each state, without its computing and its waits; nothing of what is later."""
     stays = (
         _stay(State.SeedAssigned, 1, 3, 2),
         _stay(State.C1Done, 4, 70, 60),
         _stay(State.ProofSubmitted, 74, 1, 0),
     )
-    given, closed = BEGAN.timestamp(), BEGAN + timedelta(seconds=77)
-    assert spent(given, stays, closed, TO_C1) == Spent(4, 2, {"SeedAssigned": 1, "Empty": 1, "Finished": 0})
-    whole = spent(given, stays, closed, WHOLE)
-    assert (whole.wall, whole.computing, whole.rest) == (77, 62, 15)
-    assert whole.beside == {"SeedAssigned": 1, "C1Done": 10, "ProofSubmitted": 1, "Empty": 1, "Finished": 2}
+    given, c1_done = BEGAN.timestamp(), BEGAN + timedelta(seconds=4)
+    assert spent(given, stays, c1_done, {}) == Spent(4, 2, {"SeedAssigned": 1, "Empty": 1, "Finished": 0})
+    whole = spent(given, stays, BEGAN + timedelta(seconds=77), {"check_proof": 0.5})
+    assert (whole.wall, whole.computing, whole.rest) == (76.5, 62, 14.5)
+    assert whole.beside == {"SeedAssigned": 1, "C1Done": 10, "ProofSubmitted": 0.5, "Empty": 1, "Finished": 2}
