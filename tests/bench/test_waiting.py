@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowHistory
 
 import bench.waiting
 from bench.waiting import MAINNET, Results, round_of, settings, told
-from bench.waits import PRECOMMIT, PROOF, SEED, Found, Question, Wait, lost, seen_of
+from bench.waits import PRECOMMIT, PROOF, SEED, Found, Question, Wait, lost, seen_of, waited
 from sealing.config.threads import Sealing
 from sealing.devnet.chain import Chain
 from sealing.devnet.config import DevnetConfig
@@ -49,6 +51,29 @@ def test_what_is_seen_of_a_sector() -> None:
     assert found.late == {PRECOMMIT: [11], SEED: [0.5], PROOF: [12]}
     assert (found.asked, found.most, found.epochs) == (10, 2, 3 + 4 + 3)
     assert found.vain == {PRECOMMIT: 1, SEED: 1, PROOF: 2}
+
+
+def _activity(number: int, name: str, *, began: int, started: int, attempt: int) -> list[HistoryEvent]:
+    scheduled, begun = HistoryEvent(event_id=number), HistoryEvent(event_id=number + 1)
+    scheduled.event_time.FromSeconds(began)
+    begun.event_time.FromSeconds(started)
+    scheduled.activity_task_scheduled_event_attributes.activity_type.name = name
+    given = begun.activity_task_started_event_attributes
+    given.scheduled_event_id, given.attempt = number, attempt
+    return [scheduled, begun]
+
+
+def test_the_time_until_the_chain_is_looked_at_again_is_waited() -> None:
+    """That of steps that look at the chain, where they had to look again, until a moment; no other step waits so."""
+    events = [
+        *_activity(1, "check_precommit", began=100, started=103, attempt=2),
+        *_activity(3, "persist", began=104, started=109, attempt=2),
+        *_activity(5, "wait_seed", began=110, started=111, attempt=1),
+        *_activity(7, "check_proof", began=112, started=150, attempt=3),
+    ]
+    history = WorkflowHistory("sealer-t01000-1", events)
+    found = waited(history, datetime.fromtimestamp(120, UTC))
+    assert found == {"check_precommit": 3, "wait_seed": 0, "check_proof": 0}
 
 
 def test_what_another_worker_loses_is_computed_from_the_same_moments() -> None:
