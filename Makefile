@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python server stack bench-admission bench-commands bench-engine bench-engines bench-fleet bench-observing bench-pieces bench-recovery bench-start chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
+.PHONY: help setup tools python server stack bench-admission bench-alone bench-commands bench-engine bench-engines bench-fleet bench-observing bench-pieces bench-recovery bench-scale bench-start bench-waiting chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ bench-pieces: tools ## Measure adding a piece beside the crate alone
 bench-admission: tools ## Measure how much of the time a GPU is in use that PC2 and C2 of sixty sectors share
 	@.venv/bin/python -m bench.admission
 
+bench-alone: tools ## Measure what the product adds to a real sector beside a shell script of the stages; OPTIONS='--until c1' is short
+	@scripts/parameters.sh
+	@.venv/bin/python -m bench.alone $(OPTIONS)
+
 bench-engine: tools ## Measure what our workflow adds to a bare one that runs as many activities
 	@.venv/bin/python -m bench.engine
 
@@ -47,8 +51,14 @@ bench-observing: tools ## Measure what metrics and traces cost a worker, and how
 bench-recovery: tools ## Measure how soon work goes on after the worker was killed, and after the manager was away
 	@.venv/bin/python -m bench.recovery
 
+bench-scale: tools server ## Measure what ten thousand sectors cost that stand still, and how soon one of them moves
+	@.venv/bin/python -m bench.scale $(OPTIONS)
+
 bench-start: tools ## Measure how long the command line and the worker take to start, and what an idle worker costs
 	@.venv/bin/python -m bench.start
+
+bench-waiting: tools ## Measure how long after a message has landed the next step starts; OPTIONS='--epoch 1' is a scale model
+	@.venv/bin/python -m bench.waiting $(OPTIONS)
 
 chaos: setup ## Kill everything five hundred times while it seals, and look at what is left; OPTIONS='--kills 50' or '--real'
 	@.venv/bin/python -m tests.chaos.campaign $(OPTIONS)

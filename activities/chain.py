@@ -185,9 +185,7 @@ class ChainActivities:
         interval = task.settings.rpc_polling_interval.total_seconds()
         age, first = _age(sent), self.rhythm.first_look(what, interval)
         if age is not None and age < first:
-            raise Wait(
-                f"{what} was sent {age:.0f} s ago; of late none was seen landed before {first:.0f} s", first - age
-            )
+            raise Wait(f"{what} was sent {age:.0f} s ago, and is first looked at after {first:.0f} s", first - age)
         polled = await poll(task.sector.id)
         _refuse_undecided(polled, what, interval)
         if age is not None and polled.state is OnChain.Landed:

@@ -150,7 +150,7 @@ async def _spread(one: Callable[[], Awaitable[float]]) -> Spread:
 
 
 def _pid(runs: WorkerProgram | Part) -> int:
-    process = runs.process if isinstance(runs, WorkerProgram) else runs.child and runs.child.process
+    process = runs.process if isinstance(runs, WorkerProgram) else runs.child.process if runs.child else None
     assert process is not None  # noqa: S101 - it runs
     return process.pid
 

@@ -29,7 +29,7 @@ def seen(rhythm: Rhythm, lands: float) -> tuple[int, float]:
 
 
 def test_at_first_it_is_looked_at_after_an_interval() -> None:
-    """A few landings tell nothing, and those of another kind none; nor is there a look before, however quick they are."""
+    """A few landings tell nothing, and those of another kind none; nor is there a look before, however quick."""
     assert learned(*[300.0] * (ENOUGH - 1)).first_look("proof", EPOCH) == EPOCH
     assert learned(*[300.0] * ENOUGH).first_look("pre-commit", EPOCH) == EPOCH
     assert learned(*[31.0] * ENOUGH).first_look("proof", EPOCH) == EPOCH
