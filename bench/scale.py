@@ -72,7 +72,7 @@ async def measure(counts: Sequence[int], *, draw: bool) -> None:
     for count in counts:
         with tempfile.TemporaryDirectory(prefix="sealflow-bench-") as name:
             folder = Path(name)
-            folder.chmod(0o755)  # PostgreSQL runs as another user
+            folder.chmod(0o755)  # noqa: ASYNC240 - PostgreSQL runs as another user
             async with servers(folder, ["postgres", "temporal"]) as running:
                 client = await Client.connect(running.settings["temporal"], data_converter=pydantic_data_converter)
                 async with quiet_plant(client, folder / "plant", count) as built:

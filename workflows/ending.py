@@ -11,12 +11,14 @@ from temporalio.exceptions import FailureError
 
 from sealing.flow.state import State
 from sealing.sector import Ending, Task
-from workflows.calls import at_home, quick
+from workflows.calls import at_home, patient, quick
 
 T = TypeVar("T")
 
 CLEAN_UP = "clean_up"
 REPORT_END = "report_end"
+TOLD_APART = "the-end-is-told-apart"
+"""The patch by which the end is told by an activity of its own."""
 
 
 async def close(task: Task, ending: Ending, *, leave_files: bool = False) -> None:
@@ -42,8 +44,11 @@ async def surely(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _tell(ending: Ending) -> None:
+    # Not within the workflow task that came to the end: were that lost with its worker, all that it did would be done
+    # again, and told to a manager for which the task has ended: it would end it, and the sector be taken for aborted.
+    tell = patient if workflow.patched(TOLD_APART) else quick
     try:
-        await quick(REPORT_END, ending, bool, f"report of {ending.report.next}")
+        await tell(REPORT_END, ending, bool, f"report of {ending.report.next}")
     except FailureError as error:
         workflow.logger.warning(
             "the manager did not take the end of %s: %s", ending.report.sector, error.cause or error

@@ -100,11 +100,13 @@ def report(tx: sqlite3.Connection, sector: Id, got: SectorReport, now: float) ->
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (name, now, *place, *change, *failure),
     )
-    tx.execute(
-        "UPDATE sectors SET worker = ?, location = ?, state = ?, failure_level = ?, failure_text = ? WHERE name = ?",
-        (*place, change[1], *failure, name),
-    )
     task = upgrade_of(tx, name) or row
+    if task["ended"] is None:  # else it was long on its way
+        tx.execute(
+            "UPDATE sectors"
+            " SET worker = ?, location = ?, state = ?, failure_level = ?, failure_text = ? WHERE name = ?",
+            (*place, change[1], *failure, name),
+        )
     return Reported(id=sector, finalized=_is_over(task), reason=task["ordered_end"] or task["end_reason"] or "")
 
 

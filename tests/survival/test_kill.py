@@ -69,16 +69,21 @@ async def killed_after(client: Client, folder: Path, method: str) -> None:
     async with plant(client, folder) as built:
         built.simulate()
         async with program(built) as worker:
-            killed = asyncio.Event()
-
-            async def kill(called: str, _: list[Any]) -> None:
-                if called == method and not killed.is_set():
-                    worker.kill()
-                    killed.set()
-
-            built.proxy.after = kill
-            await again(worker, killed)
+            await again(worker, kill_after(built, worker, method))
             await sealed_once(built)
+
+
+def kill_after(built: Plant, worker: WorkerProgram, method: str) -> asyncio.Event:
+    """Kill the worker when the manager has first done what a method is for; gives what tells that this has happened."""
+    killed = asyncio.Event()
+
+    async def kill(called: str, _: list[Any]) -> None:
+        if called == method and not killed.is_set():
+            worker.kill()
+            killed.set()
+
+    built.proxy.after = kill
+    return killed
 
 
 def kill_at(built: Plant, worker: WorkerProgram, state: str) -> asyncio.Event:

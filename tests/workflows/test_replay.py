@@ -19,6 +19,8 @@ def test_there_is_a_history_for_every_path() -> None:
     """Finished, synthetic, sent again, rewound, parked, resumed, paused, aborted, reset, shared; threads too."""
     assert {path.stem for path in STORED} >= {
         "sealer-finished",
+        "sealer-finished-1",
+        "sealer-aborted-1",
         "sealer-synthetic",
         "sealer-resubmitted",
         "sealer-expired-before-pc2",
@@ -42,6 +44,7 @@ def test_there_is_a_history_for_every_path() -> None:
         "sealer-reset-too-far",
         "sealer-shared-c2",
         "snapup-finished",
+        "snapup-finished-1",
         "snapup-shared-prove",
         "sealer-on-stage",
         "snapup-on-stage",
