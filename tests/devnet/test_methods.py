@@ -145,6 +145,17 @@ async def test_an_end_may_be_said_twice_but_not_otherwise(world: World) -> None:
     assert ends == [("finalized", ""), ("aborted", "gave up")]
 
 
+async def test_a_report_that_was_long_on_its_way_changes_no_end(world: World) -> None:
+    """It is kept with the others, and the sector stays where it came to its end."""
+    sector = await world.allocated()
+    await world.manager.report_state(sector, REPORT.model_copy(update={"prev": "ProofSubmitted", "next": "Finished"}))
+    await world.manager.report_finalized(sector)
+    assert (await world.manager.report_state(sector, REPORT)).finalized
+    observer = Observer(world.server.config.data)
+    assert [record.state for record in observer.sectors()] == ["Finished"]
+    assert [found.next for found in observer.reports(sector)] == ["Finished", "DealsAcquired"]
+
+
 async def test_the_wrong_proof_type_is_said(world: World) -> None:
     """A call with another proof type than the sector's is an error that names both."""
     sector = await world.allocated()
