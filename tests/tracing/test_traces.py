@@ -27,6 +27,7 @@ QUICK = {"OTEL_BSP_SCHEDULE_DELAY": "100"}
 SLOW: dict[str, Any] = {"proof_types": (10,), "epoch_seconds": 0.4}
 """A chain that is polled more than once, and sectors with every step of their flow."""
 SIGNS_OF_LIFE = "Venus.WorkerPing"
+REPORT = "Venus.ReportState"
 
 
 @dataclass
@@ -71,6 +72,8 @@ async def sealed(built: Plant, collector: Collector, env: dict[str, str]) -> Sum
     async with program(built, **env) as worker:
         await built.until(lambda: collector.find("pc1", event="PC1"), "the span of PC1")
         await built.until(lambda: built.starts("pc2"), "PC2 to start")
+        # A span that is not sent yet goes with the worker.
+        await built.until(lambda: reports(built) == len(collector.find(REPORT)), "each report's span")
         worker.kill()
         await worker.gone()
         await worker.start()
@@ -79,6 +82,11 @@ async def sealed(built: Plant, collector: Collector, env: dict[str, str]) -> Sum
         finally:
             go.touch()  # the job runs on without worker and test
         return await ended(built, collector, worker.terminate)
+
+
+def reports(built: Plant) -> int:
+    """Return how often the manager was told of a state."""
+    return built.proxy.count(REPORT)
 
 
 async def upgraded(built: Plant, collector: Collector, env: dict[str, str]) -> Summary:
