@@ -13,6 +13,10 @@ LIMIT = 4 << 20
 """Bytes of a claim that are read: what is in it went to Temporal as well, which takes 2 MB."""
 
 
+PROBE = "claim.probe"
+"""The file by which it is seen whether a claim could be written."""
+
+
 class Claim(Frozen):
     """The task that occupies a location, as it was when it began."""
 
@@ -36,7 +40,7 @@ def write_claim(location: str, claim: Claim) -> None:
 
 def probe_claim(location: str) -> None:
     """Raise OSError where a claim could not be written: better before a sector is asked for than after."""
-    path = claim_path(location).with_name("claim.probe")
+    path = claim_path(location).with_name(PROBE)
     durable.write(path, b"x" * 4096)
     durable.remove(path)
 
