@@ -83,9 +83,7 @@ async def seal_all(client: Client, folder: Path) -> tuple[float, Gpu]:
     async with plant(client, folder, sectors=SECTORS, threads=SECTORS, processors=PROCESSORS, **chain) as built:
         built.patience = 600
         built.simulate(**{stage: {"seconds": seconds} for stage, seconds in TIMES.items()})
-        toml = built.file.read_text().replace('ping_interval = "200ms"', 'ping_interval = "60s"')
-        # The manager itself, without the wire that tests tap.
-        built.file.write_text(toml.replace(built.proxy.address, built.devnet.address))
+        built.untapped(ping_interval="60s")
         return await run(built)
 
 

@@ -221,8 +221,7 @@ async def producing(client: Client, folder: Path, size: str, last: str, sectors:
     ) as built:
         built.patience = PATIENCE
         built.unhurried(AT_ONCE)
-        # The manager itself, without the wire that tests tap.
-        built.file.write_text(built.file.read_text().replace(built.proxy.address, built.devnet.address))
+        built.untapped()
         async with program(built) as worker:
             await built.until(lambda: "serves queues" in worker.log.read_text(), "the worker to serve")
             product = Product(built, last)

@@ -94,11 +94,7 @@ async def measure(client: Client, folder: Path, what: Callable[[Client, Plant], 
     folder.mkdir()  # noqa: ASYNC240 - nothing else is to be done meanwhile
     async with plant(client, folder, sectors=MANY + AT_ONCE, landed_after=10_000_000) as built:
         built.patience = 600
-        toml = built.file.read_text()
-        for slow, often in (("rpc_polling_interval", "50ms"), ("ping_interval", "200ms")):
-            toml = toml.replace(f'{slow} = "{often}"', f'{slow} = "60s"')
-        # The manager itself, without the wire that tests tap.
-        built.file.write_text(toml.replace(built.proxy.address, built.devnet.address))
+        built.untapped(rpc_polling_interval="60s", ping_interval="60s")
         # Without its threads: they would seal the sectors that are measured on.
         async with serving(built.config, client):
             await what(client, built)

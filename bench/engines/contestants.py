@@ -41,21 +41,16 @@ CONTESTANTS = (
         "every sector in the Web UI with its state, what it waits for, the last failure, what is computed and on which "
         "machine, its whole history; signals to pause, resume, abort; lists by state; metrics and alerts",
     ),
-    Contestant(
-        f"{DBOS}-async",
-        "bench.engines.by_dbos",
-        ("postgres",),
-        _DBOS_SEES,
-        package=DBOS,
-        settings={"plain": False},
-    ),
-    Contestant(
-        f"{DBOS}-sync",
-        "bench.engines.by_dbos",
-        ("postgres",),
-        _DBOS_SEES,
-        package=DBOS,
-        settings={"plain": True},
+    *(
+        Contestant(
+            f"{DBOS}-{name}",
+            "bench.engines.by_dbos",
+            ("postgres",),
+            _DBOS_SEES,
+            package=DBOS,
+            settings={"plain": plain},
+        )
+        for name, plain in (("async", False), ("sync", True))
     ),
     Contestant(
         "restate",

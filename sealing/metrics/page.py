@@ -18,8 +18,8 @@ SDK, whose names begin with `temporal_`. A counter begins anew with the worker. 
 sectors: of one sector its page in the Web UI, `sealflow sector history` and its [trace](operating.md#traces) tell.
 
 What stands in the fleet is read from Temporal and told by every worker alike: take the `max` over workers, not the sum.
-What workflows count is counted by whichever worker runs them: take the `sum`. Labels
-of the SDK's meter come with it: {", ".join(f"`{label}`" for label in BY_METER)}.
+What workflows count is counted by whichever worker runs them: take the `sum`.
+Labels of the SDK's meter come with it: {", ".join(f"`{label}`" for label in BY_METER)}.
 
 """
 

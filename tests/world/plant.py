@@ -126,6 +126,17 @@ class Plant:
         text = re.sub(r'(\[\[sealing_thread\]\]\n)(plan = "\w+"\n)?', rf'\1plan = "{flow}"\n', self.file.read_text())
         self.file.write_text(text)
 
+    def untapped(self, **keys: str) -> None:
+        """Let the worker that is started next call the manager itself, without the wire that tests tap.
+
+        ``keys`` of its file get other values, such as longer intervals.
+        """
+        text = self.file.read_text().replace(self.proxy.address, self.devnet.address)
+        for key, value in keys.items():
+            text, count = re.subn(rf"^{key} = .*$", f'{key} = "{value}"', text, flags=re.MULTILINE)
+            assert count, f"{key} is not in {self.file}"
+        self.file.write_text(text)
+
     def unhurried(self, more: str = "") -> None:
         """Let the worker that is started next do all as seldom as where its file says nothing of it.
 
