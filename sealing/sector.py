@@ -104,6 +104,7 @@ class Settings(Frozen):
     recover_interval: timedelta = timedelta(seconds=60)
     max_retries: int = 5
     rpc_polling_interval: timedelta = timedelta(seconds=30)
+    resubmit_interval: timedelta = timedelta(minutes=3)
     ignore_proof_check: bool = False
     verify_after_pc2: bool = False
     expired_ticket: Literal["rewind", "park", "abort"] = "rewind"

@@ -49,6 +49,9 @@ c2 = 1
 
 [temporal]
 address = "{temporal}"
+
+[policy]
+resubmit_interval = "2s"
 """
 
 

@@ -78,9 +78,15 @@ class Course:
 
     def begin_anew(self) -> None:
         """Stand in the state as if it had just been entered: no failure, all tries ahead."""
-        self.halted = self.recovering = False
+        self.halted = False
+        self.waited()
         self.failure = None
         self.tries = 1
+
+    def waited(self) -> None:
+        """Note that the wait before the next try is over, or given up."""
+        self.recovering = False
+        self.next_try = None
 
     def fail(self, failure: Failure) -> None:
         """Note how the state's step has failed. What runs it again knows the attempt, also after a resume."""
@@ -111,7 +117,8 @@ class Course:
         self.note_stay("Abort", now)
         self.came = (self.state, "Abort")
         self.state = State.Aborted
-        self.halted = self.recovering = False
+        self.halted = False
+        self.waited()
         self.since = now
 
     def doubt_submission(self) -> None:
@@ -155,7 +162,7 @@ class Course:
             since=self.since,
             tries=self.tries,
             max_tries=self.settings.max_retries + 1,
-            next_try=self.next_try if self.recovering else None,
+            next_try=self.next_try,
             failure=self.failure,
             outage=self.outage,
             sector=self.sector,

@@ -98,7 +98,7 @@ class Machine:
         return await surely(self._close())
 
     async def _turn(self) -> None:
-        self._course.recovering = False
+        self._course.waited()
         came = await self._unless_ordered(self._attempt())
         self._told_of_outage(None)
         if isinstance(came, Outcome):
@@ -139,11 +139,13 @@ class Machine:
         return None if _let_go(task) else task.result()
 
     async def _pause_before_again(self, outcome: Outcome) -> None:
-        """Wait before what failed on chain is sent again: nothing else would hold a loop of it."""
+        """Wait before what failed on chain is sent again: nothing else holds that loop, and each try costs gas."""
         course = self._course
         if type(outcome.event) is course.step.again:
-            summary = f"{course.state}: before it is sent again"
-            await self._unless_ordered(_sleep(course.settings.rpc_polling_interval, summary))
+            interval = course.settings.resubmit_interval
+            course.next_try = workflow.now() + interval
+            self._show()
+            await self._unless_ordered(_sleep(interval, f"{course.state}: before it is sent again"))
 
     # What a step's failure comes to
 
@@ -213,7 +215,7 @@ class Machine:
                 self._end(command)
             case Kind.pause:
                 course.halted = True
-                course.recovering = False
+                course.waited()
                 self._publish()
                 if command.now:
                     await self._stop_jobs()

@@ -27,7 +27,7 @@ class Status(Frozen):
     max_tries: int
     """After how many tries a temporary failure becomes permanent."""
     next_try: datetime | None
-    """When it runs again by itself, while it recovers."""
+    """When it runs again by itself, while it recovers, or sends again what failed on chain."""
     failure: Failure | None
     """What the last try ended in, until the state is left or resumed."""
     outage: str | None
@@ -55,11 +55,13 @@ class Status(Frozen):
 
     @property
     def standing(self) -> str:
-        """How it stands in one word: parked, paused, recovers, waits for the manager, runs, or its end."""
+        """How it stands, in a few words: parked, paused, recovers, waits for something, runs, or its end."""
         if self.state in {State.Finished, State.Aborted}:
             return "ended"
         if self.halted:
             return "parked" if self.failure else "paused"
         if self.recovering:
             return "recovers"
+        if self.next_try:
+            return "waits to send again"
         return "waits for the manager" if self.outage else "runs"

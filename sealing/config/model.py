@@ -99,6 +99,7 @@ class Config(Contents):
         return Settings(
             expired_ticket=self.policy.expired_ticket,
             ticket_lifetime=self.policy.ticket_lifetime,
+            resubmit_interval=self.policy.resubmit_interval,
             abort_patience=self.policy.abort_patience,
             heartbeat_timeout=self.temporal.heartbeat_timeout,
             pools={stage: self.temporal.shared_queue(stage) for stage in SHARED_STAGES if self.temporal.shared_c2},

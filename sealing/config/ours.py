@@ -80,6 +80,9 @@ class Policy(OurTable):
     somebody has looked, or is given up."""
     ticket_lifetime: Duration = timedelta(hours=24)
     """How long after it was drawn a ticket is worth computing on."""
+    resubmit_interval: Duration = timedelta(minutes=3)
+    """How long after a message failed on chain it is sent again, for each try costs gas; and after files of an upgrade
+    were missed they are stored again."""
     terminated_grace: Duration = timedelta(seconds=60)
     """How long after a task was terminated in Temporal its files are left alone."""
     abort_patience: Duration = timedelta(minutes=5)

@@ -56,6 +56,8 @@ program = "{program}"
 address = "127.0.0.1:{temporal}"
 task_queue = "{fleet}"
 heartbeat_timeout = "{heartbeat}"
+[policy]
+resubmit_interval = "50ms"
 """
 
 

@@ -106,6 +106,7 @@ tls_cert_file = "{root}/cert.pem"
 tls_key_file = "{root}/key.pem"
 [policy]
 expired_ticket = "park"
+resubmit_interval = "4min"
 """
 
 

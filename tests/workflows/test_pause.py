@@ -154,16 +154,16 @@ async def test_in_the_wait_before_something_is_sent_again(stage: Stage) -> None:
     """What failed on chain is not sent again while the sector stands still."""
 
     async def stops(flow: Flow, state: State) -> None:
-        part = stage.part(flow, state, rpc_polling_interval=AN_HOUR)
+        part = stage.part(flow, state, resubmit_interval=AN_HOUR)
         again = flow.rows[state].again
         assert again is not None
         part.at(state, made(again))
         await part.start()
-        await part.called(flow.rows[state].activity)
-        await part.nothing_pending()
+        status = await part.until(lambda status: status.next_try is not None)
+        assert status.standing == "waits to send again"
         await part.control("pause")
         status = await part.parked()
-        assert status.state is flow.rows[state].edges[again], "the event counts"
+        assert (status.state, status.next_try) == (flow.rows[state].edges[again], None), "the event counts"
         await part.control("resume")
         assert await part.finished()
 

@@ -81,6 +81,7 @@ task_queue = "fleet-{name}"
 heartbeat_timeout = "2s"
 {fleet}
 [policy]
+resubmit_interval = "50ms"
 {policy}
 """
 

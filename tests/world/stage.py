@@ -59,6 +59,7 @@ AT_ONCE = 40
 QUICK = Settings(
     recover_interval=timedelta(milliseconds=10),
     rpc_polling_interval=timedelta(milliseconds=10),
+    resubmit_interval=timedelta(milliseconds=10),
     max_retries=1,
     heartbeat_timeout=timedelta(seconds=20),
 )
