@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python server stack bench-admission bench-alone bench-commands bench-engine bench-engines bench-fleet bench-observing bench-pieces bench-recovery bench-scale bench-start bench-waiting chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
+.PHONY: help setup tools python server stack bench-admission bench-alone bench-commands bench-engine bench-engines bench-fleet bench-history bench-observing bench-pieces bench-recovery bench-scale bench-start bench-waiting chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench-engines: tools server ## Measure our Sealer beside DBOS, Restate and a scr
 
 bench-fleet: tools ## Simulate fleets of 1 to 1,000 machines by admission's own code
 	@.venv/bin/python -m bench.fleet
+
+bench-history: tools ## Measure what a task of each flow is to the server, and its replay
+	@.venv/bin/python -m bench.history
 
 bench-observing: tools ## Measure what metrics and traces cost a worker, and how long a scrape takes
 	@.venv/bin/python -m bench.observing

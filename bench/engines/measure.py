@@ -11,11 +11,12 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from bench.engine import Trips, ours, trips_of
+from bench.engine import ours
 from bench.engines.contestants import Contestant
 from bench.engines.process import contending
 from bench.engines.servers import Servers
 from bench.engines.work import Work
+from bench.trips import Trips, trips_of
 from tests.world.stage import staged
 
 _numbers = itertools.count(1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from bench.engine import Trips
 from bench.engines.contestants import DBOS, OURS, Contestant
 from bench.engines.measure import Plan, Round
+from bench.trips import Trips
 
 Rounds = Mapping[str, Sequence[Round]]
 """The rounds of each contestant, in the order in which they were run."""

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.engine import Trips
 from bench.engines.contestants import CONTESTANTS, OURS, Contestant
 from bench.engines.measure import Plan, Round, measured, ours_taken
 from bench.engines.report import told
 from bench.engines.servers import Servers, settings_of
 from bench.engines.work import HELD_FROM, Work
+from bench.trips import Trips
 from deploy.stack.stack import Stack
 
 SMALL = Plan(single=1, many=2, at_once=2, warm=1)
