@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python server stack bench-admission bench-alone bench-commands bench-engine bench-engines bench-fleet bench-history bench-observing bench-pieces bench-recovery bench-scale bench-start bench-waiting chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
+.PHONY: help setup tools python server stack bench bench-admission bench-alone bench-commands bench-engine bench-engines bench-fleet bench-history bench-observing bench-pieces bench-recovery bench-scale bench-start bench-waiting chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,11 @@ test: setup ## Run every test
 fuzz: ## Fuzz the parsers of foreign bytes for ten minutes; OPTIONS='--help' tells more
 	@scripts/python.sh --group fuzz
 	@.venv/bin/python -m tests.fuzz.campaign $(OPTIONS)
+
+bench: setup ## Measure everything and write docs/performance.md, some hours; OPTIONS='--only engine' is one of them
+	@scripts/python.sh --group bench-engines
+	@scripts/restate.sh
+	@.venv/bin/python -m bench $(OPTIONS)
 
 bench-commands: tools ## Measure how long a command takes from the signal to its effect
 	@.venv/bin/python -m bench.commands
