@@ -45,6 +45,7 @@ from sealing.stores.static import StaticTrees
 from sealing.tokens import TokenError
 from workers.ahead import ReadingAnew
 from workers.alone import alone
+from workers.beside import beside
 from workers.connection import StartError, connect, ensure_attributes, ensure_legible
 from workers.elsewhere import ensure_only_machine
 from workers.encryption.codec import tolerant
@@ -157,18 +158,8 @@ async def present(config: Config, client: Client, manager: Manager) -> AsyncIter
         except (OSError, TokenError) as error:
             raise StartError(f"[worker.rpc_server]: {error}") from error
         log.info("worker %s takes its operators' calls at %s", config.worker.name, server.address)
-        pings = asyncio.create_task(ping_for_ever(config, client, manager, server.port))
-        pings.add_done_callback(_tell_if_failed)
-        try:
+        async with beside(ping_for_ever(config, client, manager, server.port), "signs of life have ended"):
             yield
-        finally:
-            pings.cancel()
-            await asyncio.wait([pings])
-
-
-def _tell_if_failed(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("signs of life have ended: %r", error)
 
 
 def fleet_worker(client: Client, task_queue: str, manager: Manager, around: StepInterceptor) -> Worker:

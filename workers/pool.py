@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +18,7 @@ from activities.pool import PoolActivities
 from activities.stages import Stages
 from activities.step import StepInterceptor
 from sealing.config import Config, Processors
+from workers.beside import beside
 from workers.programs import Programs
 
 log = logging.getLogger(__name__)
@@ -50,9 +50,8 @@ async def pool(  # noqa: PLR0913 - what such a machine has
     shared: dict[str, Callable[..., Any]] = {"c2": activities.c2, "snap_prove": activities.snap_prove}
     async with AsyncExitStack() as stack:
         if config.serves:
-            sweeping = asyncio.create_task(guests.sweep_for_ever())
-            sweeping.add_done_callback(_tell_if_failed)
-            stack.callback(sweeping.cancel)
+            told = "computations for other machines are watched no more"
+            await stack.enter_async_context(beside(guests.sweep_for_ever(), told))
         for stage in config.serves:
             queue, slots = config.temporal.shared_queue(stage), capacity(config.processors, stage)
             worker = Worker(
@@ -87,8 +86,3 @@ def capacity(processors: Processors, stage: str) -> int:
             free[lock] -= count
         total += count
     return max(1, total if limit is None else min(total, limit))
-
-
-def _tell_if_failed(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("computations for other machines are watched no more: %r", error)

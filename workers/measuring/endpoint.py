@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from sealing.metrics import counting, definitions
 from sealing.metrics.standing import AdmissionMetrics, gauge
 from sealing.processors.admission import Admission
 from sealing.stores.mounts import Mounts
+from workers.beside import beside
 from workers.connection import StartError
 from workers.measuring.fleet import FleetMetrics
 from workers.measuring.folders import FolderMetrics
@@ -87,8 +88,8 @@ async def measured(
     collectors: list[Collector] = [counting.REGISTRY, BuildInfo(config.worker.name), fleet, folders]
     collectors.append(AdmissionMetrics(lambda: admission.board))
     async with AsyncExitStack() as stack:
-        _beside(stack, fleet.count_for_ever())
-        _beside(stack, folders.look_for_ever())
+        for work in (fleet.count_for_ever(), folders.look_for_ever()):
+            await stack.enter_async_context(beside(work, "some metrics are not kept up to date any more"))
         await stack.enter_async_context(_served(config.metrics.http_listen, collectors, sdk))
         yield
 
@@ -124,20 +125,3 @@ def _joined(registry: CollectorRegistry, sdk: SdkMetrics | None) -> WSGIApplicat
         return [generate_latest(registry), sdk.text() if sdk else b""]
 
     return answer
-
-
-def _beside(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
-    """Do something as long as the metrics are served."""
-    task = asyncio.create_task(work)
-    task.add_done_callback(_tell_if_failed)
-
-    async def end() -> None:
-        task.cancel()
-        await asyncio.wait([task])
-
-    stack.push_async_callback(end)
-
-
-def _tell_if_failed(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("some metrics are not kept up to date any more: %r", error)
