@@ -20,6 +20,7 @@ from temporalio.service import RPCError
 
 from activities.leftovers import LeftOvers
 from activities.tracing import new_trace, request_key
+from activities.unclaimed import Unclaimed
 from sealing import tracing
 from sealing.failures import LeveledFailure, Outage, Wait
 from sealing.flow.registry import LATEST
@@ -74,7 +75,7 @@ class AllocationActivities:
             raise Wait(f"idle: {why}; waiting for it to be back", mounts.LOOK_AGAIN)
         # Two attempts of one thread at once would take two sectors.
         async with _noting(plan.note), self._turns.setdefault(thread.location, asyncio.Lock()):
-            claim = await self._open_claim(thread.location)
+            claim = await self._open_claim(thread)
             if claim is None:
                 _refuse_standing(thread)
                 claim = await self._take(thread, plan)
@@ -92,10 +93,15 @@ class AllocationActivities:
             raise Outage(f"Temporal does not answer about {workflow_id}: {error}") from error
         return FINISHED
 
-    async def _open_claim(self, location: str) -> Claim | None:
-        """Return the location's claim, unless its task has ended: then what is left of the sector goes with it."""
-        claim = read_claim(location)
-        return None if claim is None or await self.left_overs.clear(claim) else claim
+    async def _open_claim(self, thread: ThreadInput) -> Claim | None:
+        """Return the location's claim, unless its task has ended: then what is left of the sector goes with it.
+
+        No other sector is taken over the files of one whose claim was lost.
+        """
+        claim = read_claim(thread.location)
+        if claim is not None and not await self.left_overs.clear(claim):
+            return claim
+        return await Unclaimed(self.client, self.left_overs).claim(thread.location, thread.worker)
 
     async def _take(self, thread: ThreadInput, plan: Plan) -> Claim:
         try:

@@ -15,6 +15,8 @@ HOLDER = ".holder"
 STORE_MARK = "sectorstore.json"
 """The mark of a permanent store that was prepared: ID, Name, ReadOnly. Other keys in it are the manager's."""
 INCUMBENT_DATABASE = "meta"
+QUARANTINE = "quarantine"
+"""The folder of what was set aside."""
 STATE_FILE = "state.json"
 _LAYER = re.compile(r"sc-02-data-layer-(\d+)\.dat")
 
@@ -122,7 +124,7 @@ class SectorFiles:
 
 def quarantine(location: str | Path, sector: SectorId | str, stamp: str) -> Path:
     """Return the folder for the files of a task that others ended; ``stamp`` says when."""
-    return Path(location) / "quarantine" / f"{sector}-{stamp}"
+    return Path(location) / QUARANTINE / f"{sector}-{stamp}"
 
 
 TREE_D = "sc-02-data-tree-d.dat"

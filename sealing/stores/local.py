@@ -161,6 +161,19 @@ def settle_cache(files: SectorFiles, check: Check) -> None:
     durable.sync_tree(files.cache, check)
 
 
+def sectors(location: str | Path) -> list[SectorFiles]:
+    """Return the sectors of which there is anything in a thread's location, but the lock that removing them leaves."""
+    data = Path(location) / "data"
+    names = {path.name for path in data.glob("*/*") if SECTOR_NAME.fullmatch(path.name)}
+    found = [SectorFiles(data, name) for name in sorted(names)]
+    return [files for files in found if _is_there(files)]
+
+
+def _is_there(files: SectorFiles) -> bool:
+    others = (path for path in files.all() if path != files.jobs)
+    return files.state.exists() or any(job_folders(files.jobs)) or any(path.exists() for path in others)
+
+
 async def remove_sector(files: SectorFiles) -> None:
     """End the sector's jobs and remove all its files. May be repeated; nothing but the sector's own is touched.
 

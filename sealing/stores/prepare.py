@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sealing.config.scanned import described
 from sealing.stores import durable, incumbent
-from sealing.stores.layout import HOLDER, HOT_CONFIG, INCUMBENT_DATABASE, STORE_MARK
+from sealing.stores.layout import HOLDER, HOT_CONFIG, INCUMBENT_DATABASE, QUARANTINE, STORE_MARK
 
 LOCATION_FOLDERS = tuple(f"data/{name}" for name in incumbent.HOLDS)
 STORE_FOLDERS = ("sealed", "cache", "update", "update-cache")
@@ -35,7 +35,7 @@ def prepare_location(folder: Path, *, hot: bool = False) -> list[Path]:
 
     Raises UnfitError, and OSError where the system refuses.
     """
-    _refuse_others(folder, ("data", HOLDER, HOT_CONFIG, INCUMBENT_DATABASE, "quarantine"))
+    _refuse_others(folder, ("data", HOLDER, HOT_CONFIG, INCUMBENT_DATABASE, QUARANTINE))
     if unfinished := incumbent.unfinished(folder):
         raise UnfitError(f"{folder} {unfinished}")
     made = _folders(folder, LOCATION_FOLDERS)

@@ -54,7 +54,9 @@ class Place:
         """Let Temporal answer so when it is asked about the task."""
         handle = self.client.get_workflow_handle.return_value
         described = SimpleNamespace(status=answer, id="sealer", run_id="run", close_time=datetime.now(UTC))
-        handle.describe = AsyncMock(side_effect=[answer] if isinstance(answer, RPCError) else [described])
+        handle.describe = AsyncMock(
+            side_effect=answer if isinstance(answer, RPCError) else None, return_value=described
+        )
         event = HistoryEvent(**closed)
 
         async def events(**_: Any) -> AsyncIterator[HistoryEvent]:
@@ -62,11 +64,14 @@ class Place:
 
         handle.fetch_history_events = events
 
+    @property
+    def left_overs(self) -> LeftOvers:
+        """What clears the machine."""
+        return LeftOvers(self.client, AsyncMock(spec=Manager), self.stop, self.remove, grace=timedelta(hours=1))
+
     async def cleared(self) -> bool:
         """Look at the claim as a thread does that starts."""
-        manager = AsyncMock(spec=Manager)
-        left_overs = LeftOvers(self.client, manager, self.stop, self.remove, grace=timedelta(hours=1))
-        return await left_overs.clear(self.claim)
+        return await self.left_overs.clear(self.claim)
 
     def is_untouched(self) -> bool:
         """Tell whether files, jobs and claim are as they were."""

@@ -13,6 +13,7 @@ import pytest
 from sealing.failures import Level
 from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
+from sealing.stores.claim import claim_path
 from tests.operate.command import Ran, on_worker, sealflow
 from tests.survival.database import Database, database
 from tests.survival.program import WorkerProgram, program
@@ -116,6 +117,37 @@ async def test_a_running_job_is_taken_up_and_the_thread_goes_on(tmp_path: Path) 
         for number in (1, 2):
             await built.finished(number)
         assert built.starts("pc1") == 2, "one for each sector"
+
+
+async def test_a_sector_without_its_claim_holds_its_location(tmp_path: Path) -> None:
+    """The thread takes no other sector over it, the doctor names it, and it is adopted as one with its claim is."""
+    async with lost(tmp_path, sectors=2) as (temporal, built, worker):
+        built.simulate()
+        await killed_in(worker, "Persisted")
+        await temporal.use("new")
+        claim_path(location(built)).unlink()
+        examined = await sealflow(built, "doctor", "-c", str(built.file), "--json")
+        assert f"files of {built.id()} and no claim" in examined.out
+        await worker.start()
+        await built.until(lambda: says(built, "nothing is touched"), "the thread to say what it waits for")
+        assert len(built.observer.sectors()) == 1
+        assert await adopted(built) == "Persisted"
+        for number in (1, 2):
+            await built.finished(number)
+        assert built.starts("pc1") == 2, "one for each sector"
+
+
+async def test_a_running_task_has_its_claim_again(tmp_path: Path) -> None:
+    """Only the claim was lost: the thread awaits the sector, and takes the next one when that is finished."""
+    async with lost(tmp_path, sectors=2) as (_, built, worker):
+        built.simulate()
+        await killed_in(worker, "Persisted")
+        claim_path(location(built)).unlink()
+        await worker.start()
+        for number in (1, 2):
+            await built.finished(number)
+        assert built.starts("pc1") == 2, "one for each sector"
+        assert built.left_behind() == []
 
 
 async def says(built: Plant, what: str) -> bool:

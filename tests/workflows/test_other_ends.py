@@ -100,6 +100,23 @@ async def test_what_may_be_on_chain_is_kept_in_quarantine(temporal: Client, tmp_
         assert [path for path in built.left_behind() if "quarantine" not in path.parts] == []
 
 
+async def test_files_that_nobody_knows_are_set_aside(temporal: Client, tmp_path: Path) -> None:
+    """Left by nobody knows what: they are in quarantine with a note before the thread takes its sector."""
+    async with plant(temporal, tmp_path) as built:
+        built.simulate()
+        location, stranger = tmp_path / "threads" / "0", f"s-t0{built.miner}-99"
+        replica = location / "data" / "sealed" / stranger
+        replica.parent.mkdir(parents=True, exist_ok=True)
+        replica.write_text("replica")
+        async with working(built):
+            await built.finished()
+        (kept,) = (location / "quarantine").iterdir()
+        assert kept.name.startswith(stranger)
+        assert (kept / "sealed" / stranger).read_text() == "replica"
+        assert "no state file" in (kept / "why.txt").read_text()
+        assert not replica.exists()
+
+
 async def test_within_the_grace_nothing_is_touched(temporal: Client, tmp_path: Path) -> None:
     """A termination may be a mistake, or half of a reset: the thread says how long it waits, the job runs on."""
     async with plant(temporal, tmp_path, policy='terminated_grace = "1h"') as built:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from activities import executions
 from sealing.failures import Outage
+from sealing.stores import local
 from sealing.stores.claim import claim_path, read_claim
+from sealing.stores.layout import QUARANTINE
 from sealing.stores.statefile import adopt_command
 from workers.connection import StartError
 from workers.doctor.checks import Answer, ok, warning, wrong
@@ -21,7 +23,7 @@ async def task_in(server: Server, file: Path, location: Path) -> Answer:
     except (OSError, ValueError) as error:
         return wrong(f"{claim_path(location)} cannot be read: {error}", f"remove it, then: {_adopt(file, location)}")
     if claim is None:
-        return ok(f"{location} has no sector")
+        return await asyncio.to_thread(_unclaimed, file, location)
     sector, name = claim.task.sector, claim.task.workflow_id
     try:
         found = await executions.find(await server.client(), name, sector.files)
@@ -32,6 +34,19 @@ async def task_in(server: Server, file: Path, location: Path) -> Answer:
     if not any(path.exists() for path in sector.files.all()):
         return ok(f"{location} has {sector.id}, which has yet to begin")
     return wrong(f"{found.lost}, and {sector.id} has files in {location}", _adopt(file, location))
+
+
+def _unclaimed(file: Path, location: Path) -> Answer:
+    """Say what is in a location that no claim names. Its thread puts the claim back, sets aside, or waits for adopt."""
+    if there := ", ".join(files.name for files in local.sectors(location)):
+        advice = f"the worker sees to it when it runs; where Temporal's database was lost: {_adopt(file, location)}"
+        return warning(f"{location} has files of {there} and no claim", advice)
+    if aside := sorted(path.name for path in (location / QUARANTINE).glob("*")):
+        return warning(
+            f"{location} has no sector; set aside in {location / QUARANTINE}: {', '.join(aside)}",
+            "read why.txt in each; when nothing of it is needed, remove it",
+        )
+    return ok(f"{location} has no sector")
 
 
 def _adopt(file: Path, location: Path) -> str:
