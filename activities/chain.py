@@ -74,11 +74,15 @@ class ChainActivities:
 
     @activity.defn
     async def assign_ticket(self, task: Task) -> AssignTicket:
-        """Draw the randomness for PC1. After a reset not where an earlier run has a pre-commit on chain: Permanent."""
-        if task.reset and task.sector.precommit_sent is None and (found := await self.precommit_on_chain(task)):
+        """Draw the randomness for PC1. Of a sector that went back not where a pre-commit is on chain: Permanent.
+
+        Nor at once where the ticket before is young: then a clock is wrong, and the next one would expire as well.
+        """
+        _refuse_hurry(task)
+        if (task.reset or task.sector.round) and (found := await self.precommit_on_chain(task)):
             raise Permanent(
-                f"the workflow was {BEGUN_AGAIN}, to before its pre-commit, which is on chain or on its way ({found}): "
-                "a new ticket would wipe the only replica that matches it; reset it to a later point"
+                f"the sector went back to before its pre-commit, which is on chain or on its way ({found}): a new "
+                "ticket would wipe the only replica that matches it; reset the workflow to after its ticket was drawn"
             )
         ticket = await self.manager.assign_ticket(task.sector.id)
         return AssignTicket(ticket=ticket.model_copy(update={"drawn_at": time.time()}))
@@ -94,14 +98,14 @@ class ChainActivities:
         content = _digest(comm_r, comm_d, ticket.ticket, str(ticket.epoch))
         reset = _reset(content, sector.round, sector.precommit_sent, sector.precommit_failed)
         answer = await self.manager.submit_precommit(sector.id, sector.proof_type, comm_r, comm_d, ticket, reset=reset)
-        if _is_expired(answer):
-            # The manager looks at the age first: an earlier try of this very content may be on chain already.
-            polled = await self.manager.poll_precommit(sector.id)
-            if polled.state not in ON_CHAIN:
-                return expired(ticket, task.settings, answer.desc)
-            earlier = sector.precommit_sent
-            if earlier is not None and earlier.is_certain and earlier.digest != content:
-                raise Permanent(f"{answer.desc}; and an earlier pre-commit with another content is {polled.state.name}")
+        if answer.res is not SubmitRes.Rejected:
+            _accepted(answer, "SubmitPreCommit")
+        # An earlier try of this very content, whose answer was lost, may be on chain: what is refused now is not it.
+        elif found := await self.precommit_on_chain(task):
+            if reset and sector.precommit_failed is None:
+                raise Permanent(f"{answer.desc}; and an earlier pre-commit with another content is {found}")
+        elif answer.desc.startswith(TICKET_EXPIRED):
+            return expired(ticket, task.settings, answer.desc)
         else:
             _accepted(answer, "SubmitPreCommit")
         return SubmitPC(precommit_sent=_sent(content, sector, ticket.epoch))
@@ -143,7 +147,9 @@ class ChainActivities:
             return SubmitProof(proof_sent=Submission(digest=UNKNOWN, round=sector.round))
         content = _digest(proof)
         reset = _reset(content, sector.round, sector.proof_sent, sector.proof_failed)
-        _accepted(await self.manager.submit_proof(sector.id, proof, reset=reset), "SubmitProof", NEW_SEED)
+        answer = await self.manager.submit_proof(sector.id, proof, reset=reset)
+        if answer.res is not SubmitRes.Rejected or not await self._has_proof(sector):
+            _accepted(answer, "SubmitProof", NEW_SEED)
         return SubmitProof(proof_sent=_sent(content, sector))
 
     async def _has_proof(self, sector: Sector) -> bool:
@@ -151,7 +157,11 @@ class ChainActivities:
 
     @activity.defn
     async def submit_snapup_proof(self, task: Task) -> RePersist | Finish:
-        """Send the proof of an upgrade: it is accepted, or the files are to be stored again. The rest aborts."""
+        """Send the proof of an upgrade: it is accepted, or the files are to be stored again. The rest aborts.
+
+        But not where something was sent before, or may have been: it may have been accepted, and an abort would free
+        the deals of a replica that is on chain. Permanent then.
+        """
         sector = task.sector
         answer = await self.manager.submit_snapup_proof(
             sector.id,
@@ -168,6 +178,8 @@ class ChainActivities:
             case SubmitRes.FilesMissed:
                 return RePersist(persistence_refused=why)
             case SubmitRes.MismatchedSubmission | SubmitRes.Rejected:
+                if sector.round or sector.proof_sent or task.reset or activity.info().attempt > 1:
+                    raise Permanent(f"{why}; an upgrade that was sent before may have been accepted: ask the manager")
                 raise Abort(why)
 
     @activity.defn
@@ -217,8 +229,11 @@ def _reset(content: str, now: int, sent: Submission | None, failed: str | None) 
     return sent.digest != content if sent.is_certain else sent.round != now
 
 
-def _is_expired(answer: Submitted) -> bool:
-    return answer.res is SubmitRes.Rejected and answer.desc.startswith(TICKET_EXPIRED)
+def _refuse_hurry(task: Task) -> None:
+    before, pause = task.sector.expired_ticket, task.settings.recover_interval.total_seconds()
+    if before is not None and 0 <= (age := time.time() - before.drawn_at) < pause:
+        why = f"the ticket of epoch {before.epoch} was drawn {age:.0f} s ago and taken for expired: is a clock wrong?"
+        raise Wait(f"{why} Another is drawn after {pause:.0f} s", pause - age)
 
 
 def _accepted(answer: Submitted, method: str, cure: str = "") -> None:

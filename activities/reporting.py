@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from temporalio import activity
 
 from activities.executions import is_followed
-from sealing.failures import Abort, LeveledFailure, Outage, Wait
+from sealing.failures import Abort, LeveledFailure, Outage, Temporary, Wait
 from sealing.flow.state import State
 from sealing.manager.client import Manager, StateReport
 from sealing.sector import Ending, Report, Verdict
 from sealing.values import SectorId
+
+log = logging.getLogger(__name__)
 
 ASK_AGAIN = 3600.0
 """Seconds between two questions whether the manager has ended a parked sector."""
 
 
 TELL_TRIES = 20
-"""How often the end of a task is told to a manager that answers with an error."""
+"""How often the end of a task is told to a manager that says that it cannot take it."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,7 @@ class ReportingActivities:
             # It does not know the task any more: that is what it was to be told. A lost answer ends here as well.
             return False
         except LeveledFailure as failure:
-            if activity.info().attempt < TELL_TRIES:
-                raise Outage(f"the manager did not take the end of {ending.report.sector}: {failure}") from failure
+            _try_again(failure, ending.report.sector, activity.info().attempt)
             raise
         return True
 
@@ -79,8 +81,17 @@ async def tell_aborted(manager: Manager, sector: SectorId, reason: str, attempt:
     except Abort:
         return
     except LeveledFailure as failure:
-        if attempt < TELL_TRIES:
-            raise Outage(f"the manager did not take the end of {sector}: {failure}") from failure
+        _try_again(failure, sector, attempt)
+        log.warning("the manager does not take the end of %s, and is not told any more: %s", sector, failure)
+
+
+def _try_again(failure: LeveledFailure, sector: SectorId, attempt: int) -> None:
+    """Raise Outage where telling again can help: without limit where the manager may only be unwell for now.
+
+    What counts as an attempt is also one at which it did not answer.
+    """
+    if isinstance(failure, Temporary) or attempt < TELL_TRIES:
+        raise Outage(f"the manager did not take the end of {sector}: {failure}") from failure
 
 
 def _wire(report: Report) -> StateReport:

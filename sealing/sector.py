@@ -206,7 +206,7 @@ class SectorInput(Frozen):
     settings: Settings
     memory: Memory | None = None
     adopted: bool = False
-    """It was started again from a state file."""
+    """It was started again from a state file, or goes on from a run that was, or that was reset."""
 
     @property
     def workflow_id(self) -> str:

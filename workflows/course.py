@@ -122,10 +122,11 @@ class Course:
         self.since = now
 
     def doubt_submission(self) -> None:
-        """Note that something may have been sent, where a step that sends was let go of."""
+        """Note that something may have been sent, where a step that sends was let go of or has failed."""
         field = self.step.sends
         if field is not None and getattr(self.sector, field) is None:
-            doubt = Submission(digest=UNKNOWN, round=self.sector.round)
+            epoch = self.sector.ticket.epoch if self.sector.ticket else None
+            doubt = Submission(digest=UNKNOWN, round=self.sector.round, ticket_epoch=epoch)
             self.sector = self.sector.model_copy(update={field: doubt})
 
     def note_stay(self, left_by: str, now: datetime, outcome: Outcome | None = None) -> None:
@@ -211,7 +212,9 @@ class Course:
             halted=self.halted,
             failure=self.failure,
         )
-        return self._input.model_copy(update={"state": self.state, "sector": self.sector, "memory": memory})
+        return self._input.model_copy(
+            update={"state": self.state, "sector": self.sector, "memory": memory, "adopted": self.is_reset}
+        )
 
     def _remember(self, memory: Memory) -> None:
         self.stays = memory.stays

@@ -14,7 +14,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
-from sealing.failures import Failure, Level, bounded
+from sealing.failures import TICKET_EXPIRED, Failure, Level, bounded
 from sealing.flow.state import State
 from sealing.flow.table import Place
 from sealing.sector import Ending, Outcome, SectorInput, Summary
@@ -28,6 +28,9 @@ from workflows.measures import Measures
 from workflows.orders import Order, Orders
 from workflows.reporter import Reporter
 from workflows.status import Status
+
+FAILED_MAY_HAVE_ARRIVED = "a-failed-submission-may-have-arrived"
+"""Before, only what was let go of might have been sent: so in the histories of that time."""
 
 
 class Machine:
@@ -152,6 +155,8 @@ class Machine:
     async def _suffer(self, failure: Failure) -> None:
         course = self._course
         course.fail(failure)
+        if course.step.sends and not _arrived_nowhere(failure) and workflow.patched(FAILED_MAY_HAVE_ARRIVED):
+            course.doubt_submission()
         self._measures.failed(course.step.activity, failure.level)
         if failure.level is Level.Abort:
             self._end(Command(kind=Kind.abort, reason=failure.text))
@@ -314,6 +319,11 @@ class Machine:
         if shown != self._shown:
             self._shown = shown
             attributes.show(course.state, level, course.ticket_ends, parked=course.halted)
+
+
+def _arrived_nowhere(failure: Failure) -> bool:
+    """Tell whether a submission failed of which the step looked that nothing of it is on chain."""
+    return failure.text.startswith(TICKET_EXPIRED)
 
 
 def _is_long() -> bool:

@@ -49,6 +49,7 @@ SNAPUP = Flow(
             {RePersist: State.SnapProved, Finish: State.Finished},
             Place.Manager,
             ("proof", "persisted_in", "deals", "upgrade"),
+            sends="proof_sent",
             again=RePersist,
         ),
     },

@@ -41,7 +41,7 @@ class Step:
     sends: str | None = None
     """The field that says what was sent, for a step that sends something to the chain."""
     again: type[Event] | None = None
-    """The event after which the same is sent again: not at once, but after a polling interval."""
+    """The event after which the same is sent again: not at once, but after resubmit_interval."""
     packs: str | None = None
     """The activity that packs the input of a step of the pool, on the sector's machine."""
 

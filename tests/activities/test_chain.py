@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from unittest.mock import AsyncMock
 
 import pytest
@@ -12,13 +13,23 @@ from activities.chain import ChainActivities
 from activities.proving import ProvingActivities
 from activities.stages import Stages
 from sealing.failures import Abort, Permanent, Temporary, Wait
-from sealing.flow.events import AssignSeed, CheckPC, Event, Finish, ReSubmitPC, SubmitPC, TicketExpired
+from sealing.flow.events import (
+    AssignSeed,
+    AssignTicket,
+    CheckPC,
+    Event,
+    Finish,
+    ReSubmitPC,
+    SubmitPC,
+    SubmitProof,
+    TicketExpired,
+)
 from sealing.flow.state import State
 from sealing.manager.client import Manager, SeedAnswer
 from sealing.manager.wire import OnChain, Polled, SubmitRes, Submitted
 from sealing.processors.admission import Admission
 from sealing.sector import Home, Sector, Settings, Task
-from sealing.values import FileRef, Piece, SectorId, Seed, Submission, Ticket
+from sealing.values import UNKNOWN, FileRef, Piece, SectorId, Seed, Submission, Ticket
 
 HOUR = 3600.0
 EXPIRED = Submitted(res=SubmitRes.Rejected, desc="ticket expired: ticket epoch 1, head 9999, lifetime 3780")
@@ -139,9 +150,81 @@ async def test_a_submission_that_is_not_taken_fails_by_its_kind(
     res: SubmitRes, desc: str, failure: type[Exception]
 ) -> None:
     """With the method, the result and the reason."""
-    activities, _ = chain(submit_precommit=Submitted(res=res, desc=desc))
+    nowhere = Polled(state=OnChain.NotFound, desc="")
+    activities, _ = chain(submit_precommit=Submitted(res=res, desc=desc), poll_precommit=nowhere)
     with pytest.raises(failure, match=f"SubmitPreCommit: {res.name}: {desc}"):
         await ActivityEnvironment().run(activities.submit_precommit, task())
+
+
+async def test_what_is_refused_and_on_chain_was_sent_before() -> None:
+    """Whatever the reason: an answer was lost. But not where the earlier one had another content."""
+    refused, there = Submitted(res=SubmitRes.Rejected, desc="no more"), Polled(state=OnChain.Landed, desc="")
+    activities, _ = chain(
+        submit_precommit=refused, poll_precommit=there, submit_proof=refused, poll_proof=there.model_copy()
+    )
+    assert isinstance(await ActivityEnvironment().run(activities.submit_precommit, task()), SubmitPC)
+    unsure = task(sent=UNKNOWN)
+    assert isinstance(await ActivityEnvironment().run(activities.submit_precommit, unsure), SubmitPC)
+    for other in (task(sent="f" * 64), later(unsure)):
+        with pytest.raises(Permanent, match="another content is Landed"):
+            await ActivityEnvironment().run(activities.submit_precommit, other)
+    proved = task().model_copy(update={"sector": task().sector.model_copy(update={"proof": "AAAA"})})
+    assert isinstance(await ActivityEnvironment().run(activities.submit_proof, proved), SubmitProof)
+
+
+def later(before: Task) -> Task:
+    """Return the task after a way back."""
+    return before.model_copy(update={"sector": before.sector.model_copy(update={"round": before.sector.round + 1})})
+
+
+async def test_no_ticket_is_drawn_over_what_is_on_chain() -> None:
+    """Of a sector that went back, or whose workflow was reset; a new one is not asked about."""
+    there = Polled(state=OnChain.Pending, desc="")
+    activities, manager = chain(poll_precommit=there, assign_ticket=Ticket(ticket="3" * 64, epoch=11))
+    for gone_back in (later(task()), task().model_copy(update={"reset": True})):
+        with pytest.raises(Permanent, match="would wipe the only replica"):
+            await ActivityEnvironment().run(activities.assign_ticket, gone_back)
+    assert not manager.assign_ticket.called
+    assert isinstance(await ActivityEnvironment().run(activities.assign_ticket, task()), AssignTicket)
+    manager.poll_precommit.return_value = Polled(state=OnChain.Failed, desc="")
+    assert isinstance(await ActivityEnvironment().run(activities.assign_ticket, later(task())), AssignTicket)
+
+
+async def test_tickets_are_not_drawn_in_a_hurry() -> None:
+    """One that expires as soon as it is drawn tells of a wrong clock: the next is drawn after recover_interval."""
+    activities, manager = chain(assign_ticket=Ticket(ticket="3" * 64, epoch=11))
+    for age, waits in ((5, True), (61, False), (-5, False)):
+        young = Ticket(ticket="3" * 64, epoch=10, drawn_at=time.time() - age)
+        drawing = task().model_copy(update={"sector": task().sector.model_copy(update={"expired_ticket": young})})
+        manager.assign_ticket.reset_mock()
+        if waits:
+            with pytest.raises(Wait, match="is a clock wrong") as wait:
+                await ActivityEnvironment().run(activities.assign_ticket, drawing)
+            assert wait.value.delay == pytest.approx(60 - age, abs=2)
+        else:
+            await ActivityEnvironment().run(activities.assign_ticket, drawing)
+        assert manager.assign_ticket.called is not waits
+
+
+@pytest.mark.parametrize("res", [SubmitRes.MismatchedSubmission, SubmitRes.Rejected])
+async def test_an_upgrade_is_aborted_only_where_none_was_sent_before(res: SubmitRes) -> None:
+    """Where one may have been accepted the sector parks: an abort would free the deals of a replica on chain."""
+    activities, _ = chain(submit_snapup_proof=Submitted(res=res, desc="no"))
+    made = task().sector.model_copy(update={"proof": "AAAA", "persisted_in": "store", "deals": ()})
+    fresh = task().model_copy(update={"sector": made})
+    doubted = made.model_copy(update={"proof_sent": Submission(digest=UNKNOWN)})
+    with pytest.raises(Abort):
+        await ActivityEnvironment().run(activities.submit_snapup_proof, fresh)
+    again = ActivityEnvironment()
+    again.info = replace(again.info, attempt=2)
+    for environment, known in (
+        (ActivityEnvironment(), later(fresh)),
+        (ActivityEnvironment(), fresh.model_copy(update={"reset": True})),
+        (ActivityEnvironment(), fresh.model_copy(update={"sector": doubted})),
+        (again, fresh),
+    ):
+        with pytest.raises(Permanent, match="may have been accepted"):
+            await environment.run(activities.submit_snapup_proof, known)
 
 
 @pytest.mark.parametrize(
