@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 
 from temporalio import activity
@@ -27,7 +27,7 @@ from sealing.flow.events import (
     TicketExpired,
 )
 from sealing.manager.client import Manager
-from sealing.manager.rhythm import Rhythm
+from sealing.manager.rhythm import Message, Rhythm
 from sealing.manager.wire import OnChain, Polled, SubmitRes, Submitted
 from sealing.processors.inputs import known
 from sealing.sector import Sector, Settings, Task, ticket_ends
@@ -115,7 +115,7 @@ class ChainActivities:
     @activity.defn
     async def check_precommit(self, task: Task) -> ReSubmitPC | CheckPC:
         """Look whether the pre-commit landed."""
-        polled = await self._decided(task, "the pre-commit", task.sector.precommit_sent, self.manager.poll_precommit)
+        polled = await self._decided(task, Message.PRECOMMIT, task.sector.precommit_sent, self.manager.poll_precommit)
         if polled.state is OnChain.Landed:
             return CheckPC(precommit_landed=polled.desc or "landed")
         return ReSubmitPC(precommit_failed=polled.desc or "failed on chain")
@@ -175,22 +175,28 @@ class ChainActivities:
         """Look whether the proof landed, unless the configuration says not to."""
         if task.settings.ignore_proof_check:
             return Finish(proof_outcome="unchecked")
-        polled = await self._decided(task, "the proof", task.sector.proof_sent, self.manager.poll_proof)
+        polled = await self._decided(task, Message.PROOF, task.sector.proof_sent, self.manager.poll_proof)
         if polled.state is OnChain.Landed:
             return Finish(proof_outcome="landed")
         return ReSubmitProof(proof_failed=polled.desc or "failed on chain")
 
-    async def _decided(self, task: Task, what: str, sent: Submission | None, poll: Poll) -> Polled:
+    async def _decided(self, task: Task, kind: Message, sent: Submission | None, poll: Poll) -> Polled:
         """Look at a message, and return how it stands if it landed or failed. Raises for all else, and too soon."""
-        interval = task.settings.rpc_polling_interval.total_seconds()
-        age, first = _age(sent), self.rhythm.first_look(what, interval)
+        interval, sector = task.settings.rpc_polling_interval.total_seconds(), task.sector.id
+        age, first = _age(sent), self.rhythm.first_look(kind, interval)
         if age is not None and age < first:
-            raise Wait(f"{what} was sent {age:.0f} s ago, and is first looked at after {first:.0f} s", first - age)
-        polled = await poll(task.sector.id)
-        _refuse_undecided(polled, what, interval)
-        if age is not None and polled.state is OnChain.Landed:
-            self.rhythm.landed(what, age, interval)
+            raise Wait(f"the {kind} was sent {age:.0f} s ago, and is first looked at after {first:.0f} s", first - age)
+        polled = await poll(sector)
+        if sent is not None and age is not None:
+            self._learn(polled, kind, (kind, sector, sent.at), age, interval)
+        _refuse_undecided(polled, f"the {kind}", interval)
         return polled
+
+    def _learn(self, polled: Polled, kind: Message, which: Hashable, age: float, interval: float) -> None:
+        if polled.state is OnChain.Landed:
+            self.rhythm.landed(kind, which, age, interval)
+        elif polled.state in ON_CHAIN:
+            self.rhythm.waits(which, age)
 
 
 def _age(sent: Submission | None) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from unittest.mock import AsyncMock
 
 import pytest
@@ -189,26 +190,41 @@ async def test_a_seed_goes_on_and_nothing_is_temporary() -> None:
     assert await ActivityEnvironment().run(activities.wait_seed, task()) == AssignSeed(seed=seed)
 
 
-async def looked_at(activities: ChainActivities, ago: float) -> float | None:
-    """Look at a pre-commit that was sent so long ago; return the seconds until the next look, None if it landed."""
+async def looked_at(activities: ChainActivities, ago: float, patch: pytest.MonkeyPatch) -> float | None:
+    """Look at a pre-commit so long after it was sent; return the seconds until the next look, None if it landed."""
+    sent_at = 1_700_000_000.0
+    patch.setattr("activities.chain.time", SimpleNamespace(time=lambda: sent_at + ago))
     try:
-        await ActivityEnvironment().run(activities.check_precommit, task(sent="6" * 64, sent_at=time.time() - ago))
+        await ActivityEnvironment().run(activities.check_precommit, task(sent="6" * 64, sent_at=sent_at))
     except Wait as wait:
         return wait.delay
     return None
 
 
-async def test_nobody_is_asked_before_a_message_can_have_landed() -> None:
+async def test_nobody_is_asked_before_a_message_can_have_landed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages of late took 150 s and more: one that was sent 10 s ago is first looked at an interval before that."""
-    activities, manager = chain(poll_precommit=Polled(state=OnChain.Landed, desc=""))
+    activities, manager = chain()
     for took in (150.0, 170.0, 160.0):
-        assert await looked_at(activities, took) is None
+        manager.poll_precommit.return_value = Polled(state=OnChain.Packed, desc="")
+        assert await looked_at(activities, took - 30, monkeypatch) == 30
+        manager.poll_precommit.return_value = Polled(state=OnChain.Landed, desc="")
+        assert await looked_at(activities, took, monkeypatch) is None
     manager.poll_precommit.reset_mock()
-    assert await looked_at(activities, 10) == pytest.approx(110, abs=1)
+    assert await looked_at(activities, 10, monkeypatch) == pytest.approx(110)
     manager.poll_precommit.assert_not_awaited()
     manager.poll_precommit.return_value = Polled(state=OnChain.Pending, desc="")
-    assert await looked_at(activities, 121) == 30
+    assert await looked_at(activities, 121, monkeypatch) == 30
     manager.poll_precommit.assert_awaited_once()
+
+
+async def test_what_landed_during_an_outage_does_not_delay_the_next_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manager or the worker was away for hours: when the messages landed meanwhile nobody knows."""
+    activities, manager = chain(poll_precommit=Polled(state=OnChain.Landed, desc=""))
+    for _ in range(5):
+        assert await looked_at(activities, 7200, monkeypatch) is None
+    manager.poll_precommit.return_value = Polled(state=OnChain.Pending, desc="")
+    assert await looked_at(activities, 10, monkeypatch) == pytest.approx(20)
+    assert await looked_at(activities, 31, monkeypatch) == 30
 
 
 @pytest.mark.parametrize("at", [0.0, time.time() + 7200], ids=["not known", "ahead of this clock"])
