@@ -1,4 +1,7 @@
-"""How soon a message can have landed, learned from those that have: before, the manager is not asked in vain."""
+"""How soon a message can have landed, learned from those that have: before, the manager is not asked in vain.
+
+A manager that holds the question until it can answer is never asked in vain: it is asked at once.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +37,16 @@ class Rhythm:
         self._too_soon: dict[Message, deque[float]] = {kind: deque(maxlen=REMEMBERED) for kind in Message}
         """When each was looked at for the last time before it had landed."""
         self._waiting: dict[Hashable, float] = {}
+        self.is_held: bool | None = None
+        """Whether the manager held the last question, or would have; None: none was asked yet, which is how to know."""
 
     def first_look(self, kind: Message, interval: float) -> float:
         """Return how long after its sending a message of a kind is first worth a look, of which one is an interval.
 
         In the epoch in which it is sent none lands.
         """
+        if self.is_held is not False:
+            return 0.0
         known = self._too_soon[kind]
         return max(interval, min(*known, LOOKS_SAVED * interval)) if len(known) >= ENOUGH else interval
 

@@ -22,9 +22,16 @@ def landed(rhythm: Rhythm, *looks: float) -> None:
     rhythm.landed(Message.PROOF, which, last, EPOCH)
 
 
+def unheld() -> Rhythm:
+    """Return the rhythm of a manager that holds no question."""
+    rhythm = Rhythm()
+    rhythm.is_held = False
+    return rhythm
+
+
 def learned(*took: float) -> Rhythm:
     """Return the rhythm after some landings, each looked at an epoch before as well."""
-    rhythm = Rhythm()
+    rhythm = unheld()
     for each in took:
         landed(rhythm, each - EPOCH, each)
     return rhythm
@@ -60,7 +67,7 @@ def test_the_quickest_of_late_counts() -> None:
 @pytest.mark.parametrize("lands", [20.0, 75.0, 145.0, 310.0])
 def test_a_steady_chain_is_asked_twice_and_seen_within_an_epoch(lands: float) -> None:
     """Twenty messages alike: of the later ones each takes two looks or three, and none is seen later than an epoch."""
-    rhythm = Rhythm()
+    rhythm = unheld()
     looks = [seen(rhythm, lands) for _ in range(20)]
     assert all(late <= EPOCH for _, late in looks)
     assert max(count for count, _ in looks[ENOUGH:]) <= 3
@@ -78,7 +85,7 @@ def test_a_chain_that_becomes_quicker_is_followed() -> None:
 @pytest.mark.parametrize("looks", [(9000.0,), (60.0, 9000.0), (60.0, 90.0, 9000.0)], ids=["never", "once", "twice"])
 def test_nothing_is_learned_from_an_outage(looks: tuple[float, ...]) -> None:
     """Who was away does not know when a message landed, however often it was looked at before: it is as it was."""
-    fresh, knowing = Rhythm(), learned(*[100.0] * ENOUGH)
+    fresh, knowing = unheld(), learned(*[100.0] * ENOUGH)
     for _ in range(REMEMBERED):
         landed(fresh, *looks)
         landed(knowing, *looks)
@@ -87,7 +94,7 @@ def test_nothing_is_learned_from_an_outage(looks: tuple[float, ...]) -> None:
 
 def test_looks_somewhat_late_are_in_time() -> None:
     """A busy machine looks later than it wanted to: what is learned is when the message was last seen waiting."""
-    rhythm = Rhythm()
+    rhythm = unheld()
     for _ in range(ENOUGH):
         landed(rhythm, 70.0, 125.0)
     assert first(rhythm) == 70
@@ -96,7 +103,7 @@ def test_looks_somewhat_late_are_in_time() -> None:
 def test_messages_that_are_not_heard_of_again_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that were looked at last are kept: of a forgotten one it is not known when it was looked at."""
     monkeypatch.setattr(manager_rhythm, "WAITED_FOR", 2)
-    rhythm = Rhythm()
+    rhythm = unheld()
     for which, age in (("a", 60.0), ("b", 60.0), ("a", 90.0), ("c", 60.0)):
         rhythm.waits(which, age)
     for which in "bac":
