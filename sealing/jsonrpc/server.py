@@ -63,8 +63,10 @@ async def while_heard(request: Request, call: Coroutine[Any, Any, R], preference
     gone = asyncio.create_task(_gone(request))
     try:
         await asyncio.wait({running, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not running.done() and preference.applied:
-            raise Unanswered
+        if not running.done():
+            if preference.applied:
+                raise Unanswered
+            preference.wait = 0  # whatever it is at before it is held, nobody waits any more
         return await running
     finally:
         gone.cancel()

@@ -15,6 +15,10 @@ from sealing.jsonrpc.server import JsonRpcServer, application
 from tests.jsonrpc.test_access import CALL, ECHO
 from tests.jsonrpc.test_bounds import PATIENCE, connection
 
+_BODY = json.dumps(CALL).encode()
+REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nPrefer: wait=5\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
+"""A call whose caller would wait for five seconds."""
+
 
 @pytest.mark.parametrize(
     ("lines", "seconds"),
@@ -89,13 +93,30 @@ async def test_a_call_that_is_held_says_so(applied: int, asks: str, says: str | 
 @pytest.mark.parametrize("applied", [5, 0], ids=["held", "not held"])
 async def test_a_call_ends_with_its_caller_if_it_is_held(applied: int) -> None:
     """Nobody waits for it any more; one that is not held, such as a submission, is carried out all the same."""
-    service, body = Service(applied), json.dumps(CALL).encode()
+    service = Service(applied)
     async with service.server() as server:
         async with connection(server) as (_, writer):
-            head = b"POST / HTTP/1.1\r\nHost: x\r\nPrefer: wait=5\r\nContent-Length: %d\r\n\r\n" % len(body)
-            writer.write(head + body)
+            writer.write(REQUEST)
             await asyncio.wait_for(service.begun.wait(), PATIENCE)
         if applied == 0:
             service.told.set()
         await asyncio.wait_for(service.ended.wait(), PATIENCE)
     assert service.was_cancelled is (applied > 0)
+
+
+async def test_a_call_whose_caller_left_is_not_held_any_more() -> None:
+    """What is done before a call is held goes on; then nobody would wait, and it is not."""
+    begun, let_go = asyncio.Event(), asyncio.Event()
+
+    async def echo(text: str, preference: Preference) -> str:
+        begun.set()
+        while preference.wait:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+        let_go.set()
+        return text
+
+    async with JsonRpcServer(application({"Echo": (ECHO, echo)}, "/"), "127.0.0.1", 0) as server:
+        async with connection(server) as (_, writer):
+            writer.write(REQUEST)
+            await asyncio.wait_for(begun.wait(), PATIENCE)
+        await asyncio.wait_for(let_go.wait(), PATIENCE)
