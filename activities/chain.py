@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 
 from temporalio import activity
@@ -26,9 +26,9 @@ from sealing.flow.events import (
     SubmitProof,
     TicketExpired,
 )
-from sealing.manager.client import Manager
-from sealing.manager.rhythm import Rhythm
-from sealing.manager.wire import OnChain, Polled, SubmitRes, Submitted
+from sealing.manager.client import Manager, Watched
+from sealing.manager.rhythm import Message, Rhythm
+from sealing.manager.wire import UNDECIDED, OnChain, Polled, SubmitRes, Submitted
 from sealing.processors.inputs import known
 from sealing.sector import Sector, Settings, Task, ticket_ends
 from sealing.values import UNKNOWN, SectorId, Submission, Ticket
@@ -40,9 +40,12 @@ NEW_SEED = "; if a reorganisation took the pre-commit back, resume to Persistanc
 BEGUN_AGAIN = "reset or started again from its state file"
 """What is said of a run that an earlier one may be ahead of."""
 SOONEST, SEED_LOOK = 0.05, 3600.0
-"""Seconds between two questions for a seed, whatever the manager says of when it comes."""
-Poll = Callable[[SectorId], Awaitable[Polled]]
-ON_CHAIN = (OnChain.Pending, OnChain.Packed, OnChain.Landed)
+"""Seconds until the manager is asked again: at least, for Temporal takes no time for none, and for a seed at most."""
+HOLD = 25
+"""Seconds for which the question whether a message has landed may be held: about an epoch, and less than the 30 after
+which proxies cut a call that is silent. An attempt's time limit in ``workflows/calls.py`` has room for them."""
+Watch = Callable[[SectorId, int], Awaitable[Watched]]
+ON_CHAIN = (*UNDECIDED, OnChain.Landed)
 
 
 def expired(ticket: Ticket, settings: Settings, why: str) -> TicketExpired:
@@ -119,7 +122,7 @@ class ChainActivities:
     @activity.defn
     async def check_precommit(self, task: Task) -> ReSubmitPC | CheckPC:
         """Look whether the pre-commit landed."""
-        polled = await self._decided(task, "the pre-commit", task.sector.precommit_sent, self.manager.poll_precommit)
+        polled = await self._decided(task, Message.PRECOMMIT, task.sector.precommit_sent, self.manager.watch_precommit)
         if polled.state is OnChain.Landed:
             return CheckPC(precommit_landed=polled.desc or "landed")
         return ReSubmitPC(precommit_failed=polled.desc or "failed on chain")
@@ -187,22 +190,29 @@ class ChainActivities:
         """Look whether the proof landed, unless the configuration says not to."""
         if task.settings.ignore_proof_check:
             return Finish(proof_outcome="unchecked")
-        polled = await self._decided(task, "the proof", task.sector.proof_sent, self.manager.poll_proof)
+        polled = await self._decided(task, Message.PROOF, task.sector.proof_sent, self.manager.watch_proof)
         if polled.state is OnChain.Landed:
             return Finish(proof_outcome="landed")
         return ReSubmitProof(proof_failed=polled.desc or "failed on chain")
 
-    async def _decided(self, task: Task, what: str, sent: Submission | None, poll: Poll) -> Polled:
+    async def _decided(self, task: Task, kind: Message, sent: Submission | None, watch: Watch) -> Polled:
         """Look at a message, and return how it stands if it landed or failed. Raises for all else, and too soon."""
-        interval = task.settings.rpc_polling_interval.total_seconds()
-        age, first = _age(sent), self.rhythm.first_look(what, interval)
+        interval, sector = task.settings.rpc_polling_interval.total_seconds(), task.sector.id
+        age, first = _age(sent), self.rhythm.first_look(kind, interval)
         if age is not None and age < first:
-            raise Wait(f"{what} was sent {age:.0f} s ago, and is first looked at after {first:.0f} s", first - age)
-        polled = await poll(task.sector.id)
-        _refuse_undecided(polled, what, interval)
-        if age is not None and polled.state is OnChain.Landed:
-            self.rhythm.landed(what, age, interval)
+            raise Wait(f"the {kind} was sent {age:.0f} s ago, and is first looked at after {first:.0f} s", first - age)
+        watched = await watch(sector, HOLD)
+        polled, self.rhythm.is_held = watched.polled, watched.held
+        if sent is not None and age is not None and not watched.held:
+            self._learn(polled, kind, (kind, sector, sent.at), age, interval)
+        _refuse_undecided(polled, f"the {kind}", SOONEST if watched.in_full else interval)
         return polled
+
+    def _learn(self, polled: Polled, kind: Message, which: Hashable, age: float, interval: float) -> None:
+        if polled.state is OnChain.Landed:
+            self.rhythm.landed(kind, which, age, interval)
+        elif polled.state in UNDECIDED:
+            self.rhythm.waits(which, age)
 
 
 def _age(sent: Submission | None) -> float | None:

@@ -203,9 +203,10 @@ MANAGER = Group(
     (
         lines(
             "Calls to the manager",
-            "Calls a second by method, failed ones too.",
+            "Calls a second by method, failed ones too; held are polls that the manager answers when there is news.",
             "reqps",
             Query("sum by (method) (rate(sealflow_rpc_seconds_count[$__rate_interval]))", "{{method}}"),
+            Query("sum by (method) (rate(sealflow_rpc_held_total[$__rate_interval]))", "{{method}}, held"),
         ),
         lines(
             "Time of a call, 95 %",

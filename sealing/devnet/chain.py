@@ -49,6 +49,10 @@ class Chain:
         """Return the whole seconds after which ``epoch`` has begun, 0 where it has."""
         return max(0, math.ceil(self.time_of(epoch) - self.clock()))
 
+    def until_next(self) -> float:
+        """Return the seconds until the next epoch begins."""
+        return self.time_of(self.head() + 1) - self.clock()
+
     def draw_ticket(self) -> Ticket:
         """Return the ticket of now."""
         epoch = max(0, self.head() - self.config.ticket_lookback)

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, PlainValidator, model_validator
 from sealing import tokens
 from sealing.addresses import Network, is_loopback, network
 from sealing.devnet.faults.kinds import Fault
+from sealing.jsonrpc.preference import LONGEST
 from sealing.proofs import seal_proof
 from sealing.values import Frozen
 
@@ -54,6 +55,9 @@ class DevnetConfig(Frozen):
     """Epochs from a message's arrival to its landing."""
     seed_delay: Annotated[int, Field(ge=0)] = 150
     """Epochs from the pre-commit's landing to its seed."""
+
+    hold_seconds: Annotated[int, Field(ge=0, le=LONGEST)] = 30
+    """For how long a poll is held at most whose caller would wait (``Prefer: wait``); 0: none is held."""
 
     faults: tuple[Fault, ...] = ()
     """What goes wrong on purpose, from the first start on: each once for the data folder, also over restarts."""

@@ -12,12 +12,14 @@ from sealing.devnet import piecestore
 from sealing.jsonrpc.dispatch import IDEMPOTENCY_KEY, KEY_LIMIT
 from sealing.jsonrpc.errors import PROTOCOL_ERRORS
 from sealing.jsonrpc.method import Method
+from sealing.jsonrpc.preference import APPLIED, PREFER
 from sealing.manager import methods
 from sealing.pieces.cid import CID_LENGTH
 
 Schema = dict[str, Any]
 METHODS: tuple[Method[Any], ...] = tuple(each for each in vars(methods).values() if isinstance(each, Method))
 """Every method, in the order of its table."""
+_WAIT: Schema = {"type": "string", "pattern": "^wait=[0-9]{1,4}$"}
 _REFERENCE = "#/components/schemas/{model}"
 
 
@@ -89,11 +91,20 @@ def _rpc(requests: list[Schema], answers: list[Schema]) -> Schema:
                 "in": "header",
                 "description": "With which an allocation that is asked for again gives the same.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LIMIT},
-            }
+            },
+            {
+                "name": PREFER,
+                "in": "header",
+                "description": "RFC 7240: the seconds for which a poll of a message may be held until that is decided.",
+                "schema": _WAIT,
+            },
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"oneOf": requests}}}},
         "responses": {
-            "200": _json("The result, or why the method refuses.", {**_answer(), "oneOf": [result, refused]}),
+            "200": {
+                **_json("The result, or why the method refuses.", {**_answer(), "oneOf": [result, refused]}),
+                "headers": {APPLIED: {"description": "For how long the poll is held at most.", "schema": _WAIT}},
+            },
             "500": _json("JSON-RPC's own error.", {**_answer(), **wrong}),
             "401": _text("No bearer token, or another."),
             "413": _text("The request is too large."),

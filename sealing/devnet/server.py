@@ -21,6 +21,7 @@ from sealing.devnet.config import DevnetConfig
 from sealing.devnet.database import Database, connect, open_chain
 from sealing.devnet.faults import book
 from sealing.devnet.faults.surround import Surround
+from sealing.devnet.hold import Holding
 from sealing.devnet.manager import DevnetManager
 from sealing.devnet.piecestore import PieceStore, piece_route
 from sealing.devnet.stores import Stores
@@ -38,6 +39,7 @@ class DevnetServer:
 
     address: str
     chain: Chain
+    holding: Holding
 
     def __init__(self, config: DevnetConfig, verifier: Verifier, clock: Clock = time.time) -> None:
         """Take the settings, who verifies proofs, and the chain's clock."""
@@ -55,6 +57,7 @@ class DevnetServer:
         async with contextlib.AsyncExitStack() as resources:
             service = JsonRpcServer(await self._open(resources), self.config.host, self.config.port)
             self.address = (await resources.enter_async_context(service)).address
+            resources.callback(self.holding.end)  # before the service, which waits for its calls
             self._resources = resources.pop_all()
         log.info("embedded manager ready at %s, head %d", self.address, self.chain.head())
         return self
@@ -75,7 +78,9 @@ class DevnetServer:
         await database.run(lambda tx: book.configure(tx, self.config.faults, self.chain.clock()))
         surround, access = Surround(self.chain, database), Access(self.config.bearer(), self.config.allowed_addresses)
         pieces = piece_route(PieceStore(self.config.data), access)
-        handlers = surround.handlers(DevnetManager(self.chain, database, stores, self._verifier).handlers())
+        self.holding = Holding(self.chain)
+        manager = DevnetManager(self.chain, database, stores, self._verifier)
+        handlers = surround.calls(self.holding.handlers(surround.answers(manager.handlers())))
         return surround.application(application(handlers, RPC_PATH, access, pieces))
 
 

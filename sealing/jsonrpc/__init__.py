@@ -3,6 +3,7 @@
 method.py     a method's name, parameters and result
 errors.py     the codes, and the error for a caller
 access.py     who is answered
+preference.py how long a caller would wait
 dispatch.py   from a request's body to an answer's
 server.py     the HTTP server
 """

@@ -20,6 +20,7 @@ from sealing.jsonrpc.errors import (
     RpcError,
 )
 from sealing.jsonrpc.method import Method
+from sealing.jsonrpc.preference import Preference
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +33,18 @@ NAME_LIMIT = 80
 """Characters of a method's name that are said again in an error."""
 
 
-async def dispatch(handlers: Handlers, body: bytes, request: str | None) -> tuple[int, bytes]:
-    """Return the HTTP status and the body of the answer. ``request`` is the caller's idempotency key."""
+async def dispatch(
+    handlers: Handlers, body: bytes, request: str | None, preference: Preference | None = None
+) -> tuple[int, bytes]:
+    """Return the HTTP status and the body of the answer.
+
+    ``request`` is the caller's idempotency key. A handler that can hold a call notes in ``preference`` that it does.
+    """
     number: Any = None
     try:
         asked = _parse(body)
         number = _number(asked)
-        answer = {"result": await _run(handlers, asked, request)}
+        answer = {"result": await _run(handlers, asked, request, preference or Preference())}
         status = 200
     except RpcError as error:
         answer = {"error": {"code": error.code, "message": str(error)}}
@@ -65,7 +71,7 @@ def _number(asked: dict[str, Any]) -> int | str:
     return number
 
 
-async def _run(handlers: Handlers, asked: dict[str, Any], request: str | None) -> Any:  # noqa: ANN401 - any JSON value
+async def _run(handlers: Handlers, asked: dict[str, Any], request: str | None, preference: Preference) -> Any:  # noqa: ANN401 - any JSON value
     name, params = asked.get("method"), asked.get("params")
     if asked.get("jsonrpc") != "2.0" or not isinstance(name, str):
         msg = 'a request needs "jsonrpc": "2.0" and a method'
@@ -74,7 +80,10 @@ async def _run(handlers: Handlers, asked: dict[str, Any], request: str | None) -
         raise RpcError(f"method '{name[:NAME_LIMIT]}' not found", METHOD_NOT_FOUND)
     method, handler = handlers[name]
     values = _params(method, [] if params is None else params)
-    keyed = {"request": _key(request)} if "request" in inspect.signature(handler).parameters else {}
+    takes = inspect.signature(handler).parameters
+    keyed: dict[str, Any] = {"request": _key(request)} if "request" in takes else {}
+    if "preference" in takes:
+        keyed["preference"] = preference
     try:
         return method.dump_result(await handler(*values, **keyed))
     except (sqlite3.Error, OSError) as error:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from http import HTTPStatus
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,6 +20,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from sealing.jsonrpc.access import OPEN, Access, guarded, refused
 from sealing.jsonrpc.dispatch import IDEMPOTENCY_KEY, Handlers, dispatch
 from sealing.jsonrpc.errors import Unanswered
+from sealing.jsonrpc.preference import APPLIED, PREFER, Preference, wait_of, waiting
+
+R = TypeVar("R")
 
 MAX_BODY = 4 << 20
 """Bytes of a request; the largest that a worker sends is a proof, a few kilobytes."""
@@ -42,13 +45,38 @@ def application(handlers: Handlers, path: str, access: Access = OPEN, *beside: R
         body = await body_of(request, MAX_BODY)
         if isinstance(body, Response):
             return body
+        preference = Preference(wait_of(request.headers.getlist(PREFER)))
+        call = dispatch(handlers, body, request.headers.get(IDEMPOTENCY_KEY), preference)
         try:
-            status, answer = await dispatch(handlers, body, request.headers.get(IDEMPOTENCY_KEY))
+            status, answer = await (while_heard(request, call, preference) if preference.wait else call)
         except Unanswered:
             return HangUp()
-        return Response(answer, status, media_type="application/json")
+        headers = {APPLIED: waiting(preference.applied)} if preference.applied else None
+        return Response(answer, status, headers, media_type="application/json")
 
     return Starlette(routes=[Route(path, guarded(rpc, access), methods=["POST"]), *beside])
+
+
+async def while_heard(request: Request, call: Coroutine[Any, Any, R], preference: Preference) -> R:
+    """Return what a call gives. If it is held, it ends when the caller goes away. Raises Unanswered then."""
+    running = asyncio.create_task(call)
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({running, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            if preference.applied:
+                raise Unanswered
+            preference.wait = 0  # whatever it is at before it is held, nobody waits any more
+        return await running
+    finally:
+        gone.cancel()
+        running.cancel()
+
+
+async def _gone(request: Request) -> None:
+    """Wait until the caller of a request that has been read goes away."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def hang_up(scope: Scope, receive: Receive) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, TypeVar
 
@@ -36,6 +37,10 @@ from sealing.values import Base64, Deal, Frozen, Hex32, SectorId, Seed, Ticket
 R = TypeVar("R")
 
 
+HELD_AT_MOST = 50
+"""Questions that are held at once: each takes a slot for activities, of which a worker has 100 on the fleet's queue."""
+IN_FULL = 0.9
+"""Of the seconds that a manager would hold a question: what it has held for less was not held in full."""
 MOST_PIECES = 4096
 """Pieces of a sector: they travel with its task, of which Temporal takes 2 MB, some 400 bytes each at the longest."""
 
@@ -46,6 +51,16 @@ class SeedAnswer(Frozen):
     should_wait: bool
     delay: int
     seed: Seed | None
+
+
+class Watched(Frozen):
+    """Where a message stands, as a manager says that was asked to hold the question until that is decided."""
+
+    polled: Polled
+    held: bool = False
+    """It is one that holds such questions."""
+    in_full: bool = False
+    """It has held this one for as long as it said, so that it may be asked again at once."""
 
 
 class StateReport(Frozen):
@@ -79,6 +94,7 @@ class Manager:
         Raises ValueError for an address or a header that cannot be right.
         """
         self._rpc = Rpc(address, headers=headers, timeout=timeout, max_body=max_body)
+        self._held = 0
 
     @property
     def url(self) -> str:
@@ -156,6 +172,10 @@ class Manager:
         """Return where the pre-commit stands."""
         return await self._call(methods.POLL_PRECOMMIT, Id.of(sector))
 
+    async def watch_precommit(self, sector: SectorId, wait: int) -> Watched:
+        """Return where the pre-commit stands when that is decided, or after ``wait`` seconds; or now."""
+        return await self._watch(methods.POLL_PRECOMMIT, sector, wait)
+
     async def submit_persisted(self, sector: SectorId, instance: str, *, is_upgrade: bool) -> bool:
         """Return whether the manager finds the sector's files in the store ``instance``."""
         return await self._call(methods.SUBMIT_PERSISTED, Id.of(sector), instance, is_upgrade)
@@ -174,6 +194,10 @@ class Manager:
     async def poll_proof(self, sector: SectorId) -> Polled:
         """Return where the proof stands."""
         return await self._call(methods.POLL_PROOF, Id.of(sector))
+
+    async def watch_proof(self, sector: SectorId, wait: int) -> Watched:
+        """Return where the proof stands when that is decided, or after ``wait`` seconds; or now."""
+        return await self._watch(methods.POLL_PROOF, sector, wait)
 
     async def submit_snapup_proof(  # noqa: PLR0913 - the wire's own fields
         self,
@@ -219,8 +243,22 @@ class Manager:
         """Give a sign of life."""
         await self._call(methods.WORKER_PING, worker)
 
+    async def _watch(self, method: Method[Polled], sector: SectorId, wait: int) -> Watched:
+        began = time.monotonic()
+        if self._held >= HELD_AT_MOST:
+            return Watched(polled=await self._call(method, Id.of(sector)))
+        self._held += 1
+        try:
+            raw, seconds = await self._rpc.held(method.name, method.dump_params([Id.of(sector)]), wait)
+        finally:
+            self._held -= 1
+        took = time.monotonic() - began
+        return Watched(polled=self._load(method, raw), held=seconds > 0, in_full=took >= IN_FULL * seconds > 0)
+
     async def _call(self, method: Method[R], *params: Any, headers: Mapping[str, str] | None = None) -> R:  # noqa: ANN401
-        raw = await self._rpc.call(method.name, method.dump_params(params), headers)
+        return self._load(method, await self._rpc.call(method.name, method.dump_params(params), headers))
+
+    def _load(self, method: Method[R], raw: Any) -> R:  # noqa: ANN401 - any JSON value
         try:
             return method.load_result(raw)
         except ValueError as error:

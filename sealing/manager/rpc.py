@@ -20,6 +20,7 @@ from pydantic_core import from_json, to_json
 from sealing.failures import Abort, Outage, Permanent, SealingFailure, Temporary, bounded
 from sealing.headers import count_of
 from sealing.jsonrpc.errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
+from sealing.jsonrpc.preference import APPLIED, PREFER, wait_of, waiting
 from sealing.manager.address import manager_url
 from sealing.metrics import counting
 from sealing.tracing import called
@@ -92,22 +93,35 @@ class Rpc:
 
     async def call(self, method: str, params: list[Any], headers: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401
         """Return the result of one call, any JSON value. Raises a SealingFailure, as the module's text says."""
+        result, _ = await self.held(method, params, 0, headers)
+        return result
+
+    async def held(
+        self, method: str, params: list[Any], wait: int, headers: Mapping[str, str] | None = None
+    ) -> tuple[Any, int]:
+        """Return the result of a call that may be held for ``wait`` seconds, and for how many it was; 0: not held."""
         number = next(self._ids)
         body = to_json({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
-        with called(method), counting.called(method):
-            status, answer = await self._post(method, body, _checked(headers or {}))
+        prefer = {PREFER: waiting(wait)} if wait else {}
+        with called(method), counting.called(method) as counted:
+            response, answer = await self._post(method, body, {**_checked(headers or {}), **prefer}, wait)
+            status, applied = response.status_code, min(wait, wait_of(response.headers.get_list(APPLIED)))
+            counted.is_held = applied > 0
             self._check_status(method, status, answer)
-            return self._result(method, status, self._parse(method, status, answer), number)
+            return self._result(method, status, self._parse(method, status, answer), number), applied
 
-    async def _post(self, method: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    async def _post(
+        self, method: str, body: bytes, headers: Mapping[str, str], wait: int
+    ) -> tuple[httpx.Response, bytes]:
+        limit = self._timeout + wait
         try:
             async with (
-                asyncio.timeout(self._timeout),
-                self._http.stream("POST", self.url, content=body, headers=headers) as response,
+                asyncio.timeout(limit),
+                self._http.stream("POST", self.url, content=body, headers=headers, timeout=limit) as response,
             ):
-                return response.status_code, await self._read(method, response)
+                return response, await self._read(method, response)
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise Outage(self.about(method, f"no answer within {self._timeout:g} s")) from error
+            raise Outage(self.about(method, f"no answer within {limit:g} s")) from error
         except httpx.TransportError as error:
             raise Outage(self.about(method, str(error) or type(error).__name__)) from error
 

@@ -65,6 +65,10 @@ class OnChain(IntEnum):
     ShouldAbort = 7
 
 
+UNDECIDED = frozenset({OnChain.Pending, OnChain.Packed})
+"""A message of which this is said is waited for."""
+
+
 class Id(Wire):
     """A sector's identity."""
 

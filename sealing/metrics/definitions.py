@@ -113,6 +113,13 @@ STORED = Definition("sealflow_stored_bytes", Kind.counter, "Bytes brought into a
 RPC_SECONDS = Definition(
     "sealflow_rpc_seconds", Kind.histogram, "How long a call to the manager took, failed ones too.", (METHOD,), QUICK
 )
+RPC_HELD = Definition(
+    "sealflow_rpc_held",
+    Kind.counter,
+    "Polls of a manager that holds them until there is something to tell. How long these took is not in "
+    "`sealflow_rpc_seconds`.",
+    (METHOD,),
+)
 RPC_ERRORS = Definition("sealflow_rpc_errors", Kind.counter, "Calls to the manager that failed.", (METHOD, KIND))
 MANAGER_ANSWERED = Definition(
     "sealflow_manager_answered_timestamp_seconds",
@@ -218,7 +225,7 @@ GROUPS: Mapping[str, tuple[Definition, ...]] = {
     "What runs": (BUILD_INFO,),
     "Counted on each machine": (
         *(STAGE_RUN, STAGE_WAIT, JOBS, STORED),
-        *(RPC_SECONDS, RPC_ERRORS, MANAGER_ANSWERED),
+        *(RPC_SECONDS, RPC_HELD, RPC_ERRORS, MANAGER_ANSWERED),
     ),
     "Counted by the sectors' workflows": BY_WORKFLOWS,
     "How it stands on a machine": (

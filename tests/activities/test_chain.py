@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
 from unittest.mock import AsyncMock
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.chain import ChainActivities
+from activities.chain import HOLD, ChainActivities
 from activities.proving import ProvingActivities
 from activities.stages import Stages
 from sealing.failures import Abort, Permanent, Temporary, Wait
@@ -25,11 +27,12 @@ from sealing.flow.events import (
     TicketExpired,
 )
 from sealing.flow.state import State
-from sealing.manager.client import Manager, SeedAnswer
+from sealing.manager.client import Manager, SeedAnswer, Watched
 from sealing.manager.wire import OnChain, Polled, SubmitRes, Submitted
 from sealing.processors.admission import Admission
 from sealing.sector import Home, Sector, Settings, Task
 from sealing.values import UNKNOWN, FileRef, Piece, SectorId, Seed, Submission, Ticket
+from workflows.calls import QUICK_TIMEOUT
 
 HOUR = 3600.0
 EXPIRED = Submitted(res=SubmitRes.Rejected, desc="ticket expired: ticket epoch 1, head 9999, lifetime 3780")
@@ -62,11 +65,18 @@ def proving() -> ProvingActivities:
 
 
 def chain(**answers: object) -> tuple[ChainActivities, AsyncMock]:
-    """Return the chain's activities with a manager that gives these answers."""
+    """Return the chain's activities with a manager that gives these answers, and is known to hold no question."""
     manager = AsyncMock(spec=Manager)
     for name, answer in answers.items():
         getattr(manager, name).return_value = answer
-    return ChainActivities(manager), manager
+    activities = ChainActivities(manager)
+    activities.rhythm.is_held = False
+    return activities, manager
+
+
+def stands(state: OnChain, desc: str = "", *, held: bool = False, in_full: bool = False) -> Watched:
+    """Return the answer about a message that is waited for."""
+    return Watched(polled=Polled(state=state, desc=desc), held=held, in_full=in_full)
 
 
 async def at_expiry(place: str, policy: str) -> Event:
@@ -241,7 +251,7 @@ async def test_an_upgrade_is_aborted_only_where_none_was_sent_before(res: Submit
 )
 async def test_each_state_on_chain_has_its_consequence(state: OnChain, outcome: type) -> None:
     """Landed goes on, Failed is sent again, Pending and Packed wait, the rest fails by its level."""
-    activities, _ = chain(poll_precommit=Polled(state=state, desc="because"))
+    activities, _ = chain(watch_precommit=stands(state, "because"))
     if issubclass(outcome, Exception):
         with pytest.raises(outcome, match=f"the pre-commit is {state.name}: because"):
             await ActivityEnvironment().run(activities.check_precommit, task())
@@ -272,37 +282,88 @@ async def test_a_seed_goes_on_and_nothing_is_temporary() -> None:
     assert await ActivityEnvironment().run(activities.wait_seed, task()) == AssignSeed(seed=seed)
 
 
-async def looked_at(activities: ChainActivities, ago: float) -> float | None:
-    """Look at a pre-commit that was sent so long ago; return the seconds until the next look, None if it landed."""
+async def looked_at(activities: ChainActivities, ago: float, patch: pytest.MonkeyPatch) -> float | None:
+    """Look at a pre-commit so long after it was sent; return the seconds until the next look, None if it landed."""
+    sent_at = 1_700_000_000.0
+    patch.setattr("activities.chain.time", SimpleNamespace(time=lambda: sent_at + ago))
     try:
-        await ActivityEnvironment().run(activities.check_precommit, task(sent="6" * 64, sent_at=time.time() - ago))
+        await ActivityEnvironment().run(activities.check_precommit, task(sent="6" * 64, sent_at=sent_at))
     except Wait as wait:
         return wait.delay
     return None
 
 
-async def test_nobody_is_asked_before_a_message_can_have_landed() -> None:
+async def test_nobody_is_asked_before_a_message_can_have_landed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages of late took 150 s and more: one that was sent 10 s ago is first looked at an interval before that."""
-    activities, manager = chain(poll_precommit=Polled(state=OnChain.Landed, desc=""))
+    activities, manager = chain()
     for took in (150.0, 170.0, 160.0):
-        assert await looked_at(activities, took) is None
-    manager.poll_precommit.reset_mock()
-    assert await looked_at(activities, 10) == pytest.approx(110, abs=1)
-    manager.poll_precommit.assert_not_awaited()
-    manager.poll_precommit.return_value = Polled(state=OnChain.Pending, desc="")
-    assert await looked_at(activities, 121) == 30
-    manager.poll_precommit.assert_awaited_once()
+        manager.watch_precommit.return_value = stands(OnChain.Packed)
+        assert await looked_at(activities, took - 30, monkeypatch) == 30
+        manager.watch_precommit.return_value = stands(OnChain.Landed)
+        assert await looked_at(activities, took, monkeypatch) is None
+    manager.watch_precommit.reset_mock()
+    assert await looked_at(activities, 10, monkeypatch) == pytest.approx(110)
+    manager.watch_precommit.assert_not_awaited()
+    manager.watch_precommit.return_value = stands(OnChain.Pending)
+    assert await looked_at(activities, 121, monkeypatch) == 30
+    manager.watch_precommit.assert_awaited_once()
+
+
+@pytest.mark.parametrize(
+    ("answer", "waits"),
+    [
+        (stands(OnChain.Packed, held=True, in_full=True), 0.05),
+        (stands(OnChain.Packed, held=True), 30),
+        (stands(OnChain.Packed), 30),
+    ],
+    ids=["held in full", "held and let go of", "not held"],
+)
+async def test_who_has_held_the_question_in_full_is_asked_again_at_once(
+    monkeypatch: pytest.MonkeyPatch, answer: Watched, waits: float
+) -> None:
+    """Anybody else after an interval: what has come sooner, and tells nothing new, would come sooner again."""
+    activities, _ = chain(watch_precommit=answer)
+    assert await looked_at(activities, 100, monkeypatch) == waits
+
+
+async def test_it_is_asked_at_once_where_the_question_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And once to know whether it is; what is learned from landings is how late others saw them, and not that."""
+    activities, manager = chain(watch_precommit=stands(OnChain.Landed, held=True))
+    activities.rhythm.is_held = None
+    activities.rhythm.landed = lambda *_: pytest.fail("learned")  # type: ignore[method-assign]
+    for _ in range(2):
+        assert await looked_at(activities, 0, monkeypatch) is None
+    assert [call.args[1] for call in manager.watch_precommit.await_args_list] == [HOLD, HOLD]
+    manager.watch_precommit.return_value = stands(OnChain.Pending)
+    assert await looked_at(activities, 0, monkeypatch) == 30
+    assert await looked_at(activities, 10, monkeypatch) == pytest.approx(20)
+    assert manager.watch_precommit.await_count == 3
+
+
+def test_an_attempt_has_time_for_a_hold() -> None:
+    """The call's own limit is beside the seconds for which it is held."""
+    assert timedelta(seconds=30 + HOLD) < QUICK_TIMEOUT
+
+
+async def test_what_landed_during_an_outage_does_not_delay_the_next_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manager or the worker was away for hours: when the messages landed meanwhile nobody knows."""
+    activities, manager = chain(watch_precommit=stands(OnChain.Landed))
+    for _ in range(5):
+        assert await looked_at(activities, 7200, monkeypatch) is None
+    manager.watch_precommit.return_value = stands(OnChain.Pending)
+    assert await looked_at(activities, 10, monkeypatch) == pytest.approx(20)
+    assert await looked_at(activities, 31, monkeypatch) == 30
 
 
 @pytest.mark.parametrize("at", [0.0, time.time() + 7200], ids=["not known", "ahead of this clock"])
 async def test_where_it_is_not_known_when_it_was_sent_it_is_looked_at(at: float) -> None:
     """Nothing is learned from it either."""
-    activities, manager = chain(poll_precommit=Polled(state=OnChain.Landed, desc=""))
+    activities, manager = chain(watch_precommit=stands(OnChain.Landed))
     activities.rhythm.first_look = lambda *_: 300.0  # type: ignore[method-assign]
     activities.rhythm.landed = lambda *_: pytest.fail("learned")  # type: ignore[method-assign]
     given = task(sent="6" * 64, sent_at=at)
     assert isinstance(await ActivityEnvironment().run(activities.check_precommit, given), CheckPC)
-    manager.poll_precommit.assert_awaited_once()
+    manager.watch_precommit.assert_awaited_once()
 
 
 async def test_the_proofs_check_can_be_skipped() -> None:
@@ -310,7 +371,7 @@ async def test_the_proofs_check_can_be_skipped() -> None:
     activities, manager = chain()
     event = await ActivityEnvironment().run(activities.check_proof, task(ignore_proof_check=True))
     assert event == Finish(proof_outcome="unchecked")
-    manager.poll_proof.assert_not_awaited()
+    manager.watch_proof.assert_not_awaited()
 
 
 async def test_a_worker_without_parameters_waits_for_them() -> None:

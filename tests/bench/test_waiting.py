@@ -29,10 +29,13 @@ WAITS = [
 
 
 @pytest.mark.server
-async def test_what_is_seen_is_whole(temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("hold", [False, True], ids=["not held", "held"])
+async def test_what_is_seen_is_whole(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, hold: bool
+) -> None:
     """A thread's first sector and the later ones are found, with their three waits and a pause; none is negative."""
     monkeypatch.setattr(bench.waiting, "THREADS", 1)
-    results = Results(asyncio.Barrier(1))
+    results = Results(asyncio.Barrier(1), hold=hold)
     await round_of(temporal, tmp_path / "round", EPOCH, 1, results)
     assert len(results.first.pauses) == 1
     assert results.later.pauses
@@ -94,6 +97,26 @@ def test_on_the_real_chain_the_file_says_nothing_of_intervals() -> None:
     ("changed", "missed"),
     [
         ({}, ""),
+        ({"most": 2, "vain": Counter([PROOF])}, ""),
+        ({"late": {PRECOMMIT: [0.1], SEED: [0.1], PROOF: [1.1]}}, "messages within 1 s MISSED"),
+        ({"asked": 4}, "one question an epoch MISSED"),
+        ({"vain": Counter([SEED])}, "none in vain MISSED"),
+        ({"pauses": [1.0]}, "no pause MISSED"),
+    ],
+)
+def test_where_questions_are_held_the_goals_are_others(changed: dict[str, object], missed: str) -> None:
+    """It is heard at once, and none about a message is in vain; two in one epoch are none too many."""
+    late = {PRECOMMIT: [0.9], SEED: [1.5], PROOF: [1.0]}
+    found = replace(Found(late=late, pauses=[0.1], asked=3, epochs=3, most=1), **changed)  # type: ignore[arg-type]
+    *_, line = told(MAINNET, 1, Results(asyncio.Barrier(1), found, found, lost(WAITS, 180, 30), hold=True))
+    assert line.count("MISSED") == (1 if missed else 0)
+    assert missed in line
+
+
+@pytest.mark.parametrize(
+    ("changed", "missed"),
+    [
+        ({}, ""),
         ({"late": {PRECOMMIT: [33.0], SEED: [0.1], PROOF: [1.0]}}, "within an epoch and 2 s MISSED"),
         ({"most": 2}, "at most one question an epoch MISSED"),
         ({"vain": Counter([SEED])}, "none in vain MISSED"),
@@ -107,3 +130,14 @@ def test_a_goal_that_is_missed_is_said(changed: dict[str, object], missed: str) 
     *_, line = told(MAINNET, 1, Results(asyncio.Barrier(1), found, found, lost(WAITS, 180, 30)))
     assert line.count("MISSED") == (1 if missed else 0)
     assert missed in line
+
+
+def test_a_worker_has_one_question_in_vain_by_which_it_learns() -> None:
+    """It is not known before whether the manager holds any: so many as there are workers count for none, no more."""
+    late = {PRECOMMIT: [0.9], SEED: [1.0], PROOF: [1.0]}
+    for vain, kept in ((2, "2 in vain kept"), (3, "2 in vain MISSED")):
+        found = Found(late=late, pauses=[0.1], asked=3, epochs=3, most=1, vain=Counter({PRECOMMIT: vain}))
+        lines = list(told(MAINNET, 2, Results(asyncio.Barrier(1), found, found, lost(WAITS, 180, 30))))
+        first, later = (line for line in lines if "goals" in line)
+        assert kept in first
+        assert "none in vain MISSED" in later

@@ -70,6 +70,7 @@ async def living(client: Client, folder: Path) -> AsyncIterator[Fleet]:
         epoch_seconds=1.0,
         ticket_lookback=0,
         ticket_lifetime=3780,
+        hold_seconds=30,
     ) as built:
         stages: dict[str, dict[str, Any]] = {stage: {"seconds": seconds} for stage, seconds in SECONDS.items()}
         built.file.write_text(built.file.read_text().replace(built.proxy.address, built.devnet.address))

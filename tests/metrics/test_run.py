@@ -134,7 +134,7 @@ async def scripted(client: Client, folder: Path) -> AsyncIterator[Script]:
     """Give a plant with a thread for each flow whose worker was killed while PC1 ran, and runs again."""
     port = pick_port(None)
     metrics = METRICS.format(port=port)
-    async with plant(client, folder, threads=2, worker=metrics, processors=PROCESSORS) as built:
+    async with plant(client, folder, threads=2, worker=metrics, processors=PROCESSORS, hold_seconds=30) as built:
         text = built.file.read_text()
         head, last = text.rsplit("[[sealing_thread]]\n", 1)
         built.file.write_text(f'{head}[[sealing_thread]]\nplan = "{SNAPUP.name}"\n{last}')
@@ -256,6 +256,9 @@ def _compare_scripted(seen: Scrape, built: Plant) -> None:
     }
     assert seen.rows("sealflow_rpc_errors_total", "method", "kind") == {("Venus.SubmitPreCommit", "Outage"): 1}
     assert seen.by("sealflow_rpc_seconds_count", "method")["Venus.SubmitPreCommit"] == 3
+    polls = {"Venus.PollPreCommitState", "Venus.PollProofState"}
+    assert set(seen.by("sealflow_rpc_held_total", "method")) == polls
+    assert not polls & set(seen.by("sealflow_rpc_seconds_count", "method"))
     assert seen.rows("sealflow_jobs_total", "stage", "how") == JOBS
     assert seen.by("sealflow_stage_run_seconds_count", "stage") == RAN
     assert seen.by("sealflow_stage_wait_seconds_sum", "stage")["pc2"] > 1, "the second start is staggered"

@@ -244,6 +244,7 @@ async def plant(  # noqa: PLR0913 - each is one thing that tests vary
         "ticket_lifetime": 100_000,
         "max_sectors": sectors,
         "stores": {"store": store},
+        "hold_seconds": 0,  # as damocles' manager, which knows no such thing
         **devnet,
     }
     config = DevnetConfig.model_validate({"data": folder / "devnet", "port": 0, "miner": miner, **settings})

@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-PASSED_ON = ("idempotency-key", "authorization", "content-type")
+PASSED_ON = ("idempotency-key", "authorization", "content-type", "prefer")
+PASSED_BACK = ("preference-applied",)
 
 
 Hook = Callable[[str, list[Any]], Awaitable[None]]
@@ -65,7 +66,8 @@ class Proxy:
         if self.lose[method]:
             self.lose[method] -= 1
             return Response("the answer is lost", 502)
-        return Response(answer.content, answer.status_code, media_type="application/json")
+        back = {name: value for name, value in answer.headers.items() if name in PASSED_BACK}
+        return Response(answer.content, answer.status_code, back, media_type="application/json")
 
     async def piece(self, request: Request) -> Response:
         """Pass on a question for a piece's data."""

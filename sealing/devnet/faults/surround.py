@@ -28,9 +28,13 @@ class Surround:
         self._chain = chain
         self._database = database
 
-    def handlers(self, handlers: Handlers) -> Handlers:
-        """Return handlers that are slow, that answer something else, or whose answer is lost, as ordered."""
-        return {name: (method, self._handler(name, handler)) for name, (method, handler) in handlers.items()}
+    def answers(self, handlers: Handlers) -> Handlers:
+        """Return handlers that answer something else, as ordered: each look of a call that is held is one answer."""
+        return {name: (method, self._answer(name, handler)) for name, (method, handler) in handlers.items()}
+
+    def calls(self, handlers: Handlers) -> Handlers:
+        """Return handlers that are slow, or whose answer is lost, as ordered: once a call, however long it is held."""
+        return {name: (method, self._call(name, handler)) for name, (method, handler) in handlers.items()}
 
     def application(self, application: ASGIApp) -> ASGIApp:
         """Return an application that answers nobody while the manager is to be down."""
@@ -44,18 +48,26 @@ class Surround:
 
         return answer
 
-    def _handler(self, name: str, handler: Handler) -> Handler:
-        run, chain = self._database.run, self._chain
+    def _answer(self, name: str, handler: Handler) -> Handler:
+        @functools.wraps(handler)  # the signature says what it takes of the caller's headers
+        async def answer(*values: Any, **keyed: Any) -> Any:  # noqa: ANN401 - what the handler takes and gives
+            sector = _sector(values)
+            found = await self._database.run(lambda tx: book.instead(tx, self._chain, name, sector))
+            return await handler(*values, **keyed) if found is None else found
 
-        @functools.wraps(handler)  # the signature says whether it takes the caller's key
+        return answer
+
+    def _call(self, name: str, handler: Handler) -> Handler:
+        run, clock = self._database.run, self._chain.clock
+
+        @functools.wraps(handler)
         async def call(*values: Any, **keyed: Any) -> Any:  # noqa: ANN401 - what the handler takes and gives
             sector = _sector(values)
-            if seconds := await run(lambda tx: book.delay(tx, chain.clock(), name, sector)):
+            if seconds := await run(lambda tx: book.delay(tx, clock(), name, sector)):
                 await asyncio.sleep(seconds)
-            answer = await run(lambda tx: book.instead(tx, chain, name, sector))
-            if answer is None:
-                answer = await handler(*values, **keyed)
-            if await run(lambda tx: book.loses(tx, chain.clock(), name, sector)):
+            answer = await handler(*values, **keyed)
+            # Down may have been ordered since the call came: then nobody is answered any more.
+            if await run(lambda tx: book.is_down(tx, clock(), name) or book.loses(tx, clock(), name, sector)):
                 raise Unanswered(name)
             return answer
 
