@@ -1,9 +1,9 @@
 """How long after a message has landed the next step starts, what the wait costs, and how long a thread then rests.
 
-Run by ``make bench-waiting``, which takes a quarter of an hour; ``OPTIONS='--epoch 2 --rounds 2'`` is a scale model:
-the intervals shrink with the epoch, and what the product itself takes does not. With ``--hold`` the managers hold the
-question whether a message has landed, for 25 s in a scale model too; without it they know no such thing, as damocles'
-does not, and are asked once an epoch. A real Temporal development server, embedded managers, and the worker as the
+Run by ``make bench-waiting``, which takes half an hour; ``OPTIONS='--epoch 2 --rounds 2'`` is a scale model: the
+intervals shrink with the epoch, and what the product itself takes does not. First the managers hold the question
+whether a message has landed, for 25 s in a scale model too; then they know no such thing, as damocles' does not, and
+are asked once an epoch. A real Temporal development server, embedded managers, and the worker as the
 program that it is, with the settings that everybody has whose file says nothing; the processor is the simulated one, so
 that a sector does little but wait.
 
@@ -226,10 +226,15 @@ def _spread(seconds: Sequence[float]) -> str:
 @click.command()
 @click.option("--epoch", default=MAINNET, show_default=True, type=click.FloatRange(min=0.2), help="Seconds.")
 @click.option("--rounds", default=ROUNDS, show_default=True, type=click.IntRange(min=1), help="Workers side by side.")
-@click.option("--hold", is_flag=True, help="The managers hold the question whether a message has landed.")
-def main(epoch: float, rounds: int, *, hold: bool) -> None:
+@click.option(
+    "--hold/--poll",
+    default=None,
+    help="Whether the managers hold the question whether a message has landed; first the one, then the other.",
+)
+def main(epoch: float, rounds: int, *, hold: bool | None) -> None:
     """Measure how long after a message has landed the next step starts, and what the wait costs."""
-    asyncio.run(measure(epoch, rounds, hold=hold))
+    for each in (True, False) if hold is None else (hold,):
+        asyncio.run(measure(epoch, rounds, hold=each))
     sys.stdout.flush()
     os._exit(0)  # the SDK's threads crash now and then while the interpreter ends
 
