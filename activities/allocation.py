@@ -86,7 +86,6 @@ class AllocationActivities:
             task=claim.task,
             seal_interval=plan.seal_interval,
             note=plan.note,
-            rests_after_finished=False,
             follows_finished=follows,
         )
 

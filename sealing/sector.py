@@ -250,8 +250,6 @@ class Allocation(Frozen):
     task: SectorInput
     seal_interval: timedelta
     note: str = ""
-    rests_after_finished: bool = True
-    """Whether it rests after a sector that is finished too, as threads once did: so in their histories."""
     follows_finished: bool = False
     """The id of the task's workflow is that of an earlier task that has finished, and begins once more."""
 

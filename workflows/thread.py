@@ -29,6 +29,8 @@ T = TypeVar("T")
 AFTER_FAILURE = timedelta(minutes=1)
 ALLOCATE = "allocate"
 AWAIT_SECTOR = "await_sector"
+GOES_ON = "goes-on-at-once"
+"""The patch by which a thread goes on at once after a sector that was finished."""
 ONCE = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
 AGAIN = WorkflowIDReusePolicy.ALLOW_DUPLICATE
 
@@ -175,7 +177,7 @@ class SealingThread:
         self._note = allocation.note
         is_finished = await self._seal(allocation)
         self._sector = None
-        if is_finished and not allocation.rests_after_finished:
+        if is_finished and workflow.patched(GOES_ON):
             return timedelta()
         self._show("rests")
         return allocation.seal_interval
