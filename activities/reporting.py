@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from temporalio import activity
@@ -12,6 +13,8 @@ from sealing.flow.state import State
 from sealing.manager.client import Manager, StateReport
 from sealing.sector import Ending, Report, Verdict
 from sealing.values import SectorId
+
+log = logging.getLogger(__name__)
 
 ASK_AGAIN = 3600.0
 """Seconds between two questions whether the manager has ended a parked sector."""
@@ -57,7 +60,7 @@ class ReportingActivities:
         if not ending.tell or await is_followed(activity.client(), ending.report.sector, run):
             return False
         try:
-            await self.report_state(ending.report)
+            await self._tell_last_state(ending.report)
             if ending.report.next is State.Aborted:
                 await self.manager.report_aborted(ending.report.sector, ending.abort_reason)
             else:
@@ -70,6 +73,15 @@ class ReportingActivities:
                 raise Outage(f"the manager did not take the end of {ending.report.sector}: {failure}") from failure
             raise
         return True
+
+    async def _tell_last_state(self, report: Report) -> None:
+        """Report the state of the end. One that is refused keeps nobody from telling the end itself."""
+        try:
+            await self.report_state(report)
+        except Abort:
+            raise
+        except LeveledFailure as failure:
+            log.warning("the manager did not take the state %s of %s: %s", report.next, report.sector, failure)
 
 
 async def tell_aborted(manager: Manager, sector: SectorId, reason: str, attempt: int) -> None:

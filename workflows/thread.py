@@ -18,7 +18,7 @@ from temporalio.exceptions import (
 
 from sealing.failures import bounded
 from sealing.flow.registry import flow_of
-from sealing.sector import Allocation, ThreadInput
+from sealing.sector import Allocation, ThreadInput, sector_of
 from sealing.values import Frozen
 from workflows import attributes
 from workflows.calls import on_machine
@@ -144,8 +144,8 @@ class SealingThread:
     def _check_control(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
         try:
             command = read_control(argument)
-            if self._sector is None and not self._is_starting:
-                self._check_idle(command)
+            if not self._is_starting:
+                self._check(command)
         except Refused as refusal:
             raise refused_update(str(refusal)) from None
 
@@ -261,9 +261,9 @@ class SealingThread:
     async def _obey(self, command: Command) -> Answer:
         """Send a command on to the sector; without one, carry out what a thread can. Raises Refused."""
         await workflow.wait_condition(lambda: not self._is_starting)
+        self._check(command)
         if self._sector is not None:
             return await self._send_on(self._sector, command)
-        self._check_idle(command)
         self._paused = command.kind is Kind.pause
         return Answer(command=command.words)
 
@@ -274,8 +274,11 @@ class SealingThread:
             raise Refused(f"{sector} takes no more commands: {error.cause or error}") from error
         return Answer(command=f"{command.words}, sent on to {sector}")
 
-    def _check_idle(self, command: Command) -> None:
-        """Raise Refused for what a thread without a sector cannot do."""
+    def _check(self, command: Command) -> None:
+        """Raise Refused for what is meant for another sector, and for what a thread without one cannot do."""
+        command.check_meant(sector_of(self._sector) if self._sector else None)
+        if self._sector is not None:
+            return
         if command.kind is Kind.abort:
             raise Refused("the thread has no sector to abort")
         if command.state is not None:
