@@ -3,13 +3,14 @@
 Dies here: before the manager answered, nothing has happened. After it, the claim in the location says which sector
 is this thread's, so the next try takes it up instead of asking again. Between the two the request's key lets a
 manager that knows it (ours) give the same sector again; the incumbent's loses a number there, as with its own worker.
+A sector may be upgraded more than once, so the claim of an upgrade also says which run, of an earlier one, is not its.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 
+from activities import executions
 from activities.leftovers import LeftOvers
 from activities.tracing import new_trace, request_key
 from activities.unclaimed import Unclaimed
@@ -28,7 +30,7 @@ from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from sealing.manager.client import Manager
 from sealing.proofs import seal_proof
-from sealing.sector import FINISHED, Allocation, Home, Sector, SectorInput, Settings, ThreadInput, task_id
+from sealing.sector import Allocation, Home, Sector, SectorInput, Settings, ThreadInput, task_id
 from sealing.stores import mounts, space
 from sealing.stores.claim import Claim, probe_claim, read_claim, write_claim
 from sealing.stores.mounts import Mounts
@@ -79,7 +81,13 @@ class AllocationActivities:
             if claim is None:
                 _refuse_standing(thread)
                 claim = await self._take(thread, plan)
-        return Allocation(task=claim.task, seal_interval=plan.seal_interval, note=plan.note, rests_after_finished=False)
+            follows = await self._follows_finished(claim)
+        return Allocation(
+            task=claim.task,
+            seal_interval=plan.seal_interval,
+            note=plan.note,
+            follows_finished=follows,
+        )
 
     @activity.defn
     async def await_sector(self, workflow_id: str) -> str:
@@ -91,7 +99,7 @@ class AllocationActivities:
             return str(failure.cause)
         except RPCError as error:
             raise Outage(f"Temporal does not answer about {workflow_id}: {error}") from error
-        return FINISHED
+        return "finished"
 
     async def _open_claim(self, thread: ThreadInput) -> Claim | None:
         """Return the location's claim, unless its task has ended: then what is left of the sector goes with it.
@@ -99,20 +107,18 @@ class AllocationActivities:
         No other sector is taken over the files of one whose claim was lost.
         """
         claim = read_claim(thread.location)
-        if claim is not None and not await self.left_overs.clear(claim):
-            return claim
+        if claim is not None:
+            claim = await self._with_before(claim)
+            if not await self.left_overs.clear(claim):
+                return claim
         return await Unclaimed(self.client, self.left_overs).claim(thread.location, thread.worker)
 
     async def _take(self, thread: ThreadInput, plan: Plan) -> Claim:
-        try:
+        with _writing(thread.location):
             probe_claim(thread.location)
             claim = await self._ask(thread, plan)
             write_claim(thread.location, claim)
-        except OSError as error:
-            full = space.no_space(thread.location, error)
-            why = full or f"{thread.location} cannot be written: {error}"
-            raise Wait(f"idle: {why}", space.LOOK_AGAIN) from error
-        return claim
+        return await self._with_before(claim)
 
     async def _ask(self, thread: ThreadInput, plan: Plan) -> Claim:
         idle = plan.seal_interval.total_seconds()
@@ -135,7 +141,27 @@ class AllocationActivities:
             sector=sector.model_copy(update={"trace": new_trace(task_id(flow.name, sector.id))}),
             settings=plan.settings,
         )
-        return Claim(task=task)
+        # A sector is sealed once, but may be upgraded again.
+        return Claim(task=task, before="" if sector.upgrade is None else None)
+
+    async def _with_before(self, claim: Claim) -> Claim:
+        """Return a claim that says what came before its task, which begins only then.
+
+        Looked up after the claim is there, so that no sector is lost where Temporal does not answer.
+        """
+        if claim.before is not None:
+            return claim
+        known = claim.model_copy(update={"before": await executions.last_run(self.client, claim.task.workflow_id)})
+        location = claim.task.sector.home.location
+        with _writing(location):
+            write_claim(location, known)
+        return known
+
+    async def _follows_finished(self, claim: Claim) -> bool:
+        """Tell whether the claimed task has yet to begin, after an earlier one of its id that has finished."""
+        if not claim.before:
+            return False
+        return await executions.is_last_and_finished(self.client, claim.task.workflow_id, claim.before)
 
     async def _new(self, home: Home, plan: Plan, key: str) -> Sector | None:
         given = await self.manager.allocate_sector(plan.allowed_miners, plan.allowed_proof_types, request=key)
@@ -152,6 +178,16 @@ class AllocationActivities:
         if given is None:
             return None
         return Sector(home=home, id=given.id, proof_type=given.proof_type, deals=given.deals, upgrade=given.upgrade)
+
+
+@contextmanager
+def _writing(location: str) -> Iterator[None]:
+    """Let a thread wait whose location cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        full = space.no_space(location, error)
+        raise Wait(f"idle: {full or f'{location} cannot be written: {error}'}", space.LOOK_AGAIN) from error
 
 
 @asynccontextmanager

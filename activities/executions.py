@@ -70,6 +70,18 @@ async def is_followed(client: Client, sector: SectorId, run_id: str | None) -> b
     return upgrade is not None and upgrade.run_id != run_id
 
 
+async def last_run(client: Client, workflow_id: str) -> str:
+    """Return a task's last run, or nothing where Temporal has none. Raises Outage where Temporal does not answer."""
+    run = await _described(client, workflow_id)
+    return run.run_id if run else ""
+
+
+async def is_last_and_finished(client: Client, workflow_id: str, run_id: str) -> bool:
+    """Tell whether a run is its task's last and has finished. Raises Outage where Temporal does not answer."""
+    run = await _described(client, workflow_id)
+    return run is not None and run.run_id == run_id and run.status is WorkflowExecutionStatus.COMPLETED
+
+
 async def last_event(client: Client, closed: WorkflowExecutionDescription) -> HistoryEvent:
     """Return the event that closed a run. Raises Outage where Temporal does not answer."""
     handle = client.get_workflow_handle(closed.id, run_id=closed.run_id)

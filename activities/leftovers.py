@@ -22,7 +22,7 @@ from temporalio.exceptions import TemporalError
 from activities import executions
 from activities.reporting import tell_aborted
 from activities.revealing import revealed
-from sealing.failures import Wait, bounded
+from sealing.failures import Outage, Wait, bounded
 from sealing.flow.registry import flow_of
 from sealing.flow.state import State
 from sealing.keyring import UnreadableError
@@ -72,17 +72,35 @@ class LeftOvers:
         if found.lost or ended is None:
             _refuse_started(claim, found.lost)
             return False
+        if ended.run_id == claim.before:
+            return False  # it is another task that has ended, or is about to: the claimed one has yet to begin
         if found.running:
-            return False
-        reason = await self._unusual_end(ended)
-        if reason is None:
-            await self.stop(sector)
-            await self.remove(sector)
-        else:
+            if not await self._is_elsewhere(claim, ended):
+                return False
+            await local.remove_sector(sector.files)  # and nothing in stores and exchange, where the later one's may be
+        elif reason := await self._unusual_end(ended):
             self._refuse_early(claim, ended, reason)
             await self._clear_unusual(claim, ended, reason)
+        else:
+            await self.stop(sector)
+            await self.remove(sector)
         remove_claim(sector.home.location)
         return True
+
+    async def _is_elsewhere(self, claim: Claim, running: WorkflowExecutionDescription) -> bool:
+        """Tell whether what runs is a later upgrade of the sector, in another place: so the claimed one has ended.
+
+        That is so for a machine that was away while its upgrade was aborted and given to another one.
+        """
+        sector = claim.task.sector
+        if sector.upgrade is None:
+            return False  # a sector is sealed once
+        handle = self.client.get_workflow_handle(running.id, run_id=running.run_id)
+        try:
+            known: Known = await handle.query("status", result_type=Known, rpc_timeout=QUERY_WITHIN)
+        except (TemporalError, ValueError) as error:
+            raise Outage(f"{running.id} runs, and does not tell where: {error}") from error
+        return known.sector.home != sector.home
 
     async def _unusual_end(self, ended: WorkflowExecutionDescription) -> str | None:
         """Return in words how a task has ended that did not end itself; None: finished or aborted, as it should."""

@@ -60,7 +60,7 @@ class ReportingActivities:
         if not ending.tell or await is_followed(activity.client(), ending.report.sector, run):
             return False
         try:
-            await self.report_state(ending.report)
+            await self._tell_last_state(ending.report)
             if ending.report.next is State.Aborted:
                 await self.manager.report_aborted(ending.report.sector, ending.abort_reason)
             else:
@@ -72,6 +72,15 @@ class ReportingActivities:
             _try_again(failure, ending.report.sector, activity.info().attempt)
             raise
         return True
+
+    async def _tell_last_state(self, report: Report) -> None:
+        """Report the state of the end. One that is refused keeps nobody from telling the end itself."""
+        try:
+            await self.report_state(report)
+        except Abort:
+            raise
+        except LeveledFailure as failure:
+            log.warning("the manager did not take the state %s of %s: %s", report.next, report.sector, failure)
 
 
 async def tell_aborted(manager: Manager, sector: SectorId, reason: str, attempt: int) -> None:

@@ -129,9 +129,9 @@ class Stages:
         """End what this worker still does for a sector: its jobs run on, and none is started any more.
 
         A cancellation that the server sends comes with a heartbeat, some seconds late: an attempt that nobody waits
-        for must not start a job after the sector's files were removed.
+        for must not start a job after the sector's files were removed. Who lets go of the others goes on.
         """
-        attempts = self._attempts.get(str(sector.id), set())
+        attempts = self._attempts.get(_place(sector), set()) - {asyncio.current_task()}
         for attempt in attempts:
             attempt.cancel()
         if attempts:
@@ -141,7 +141,7 @@ class Stages:
     def noted(self, sector: Sector) -> Iterator[None]:
         """Know the running attempt as one that ``let_go`` ends, until it leaves the outermost block of these."""
         attempt = asyncio.current_task()
-        attempts = self._attempts.setdefault(str(sector.id), set())
+        attempts = self._attempts.setdefault(_place(sector), set())
         if attempt is None or attempt in attempts:
             yield
             return
@@ -151,7 +151,7 @@ class Stages:
         finally:
             attempts.discard(attempt)
             if not attempts:
-                self._attempts.pop(str(sector.id), None)
+                self._attempts.pop(_place(sector), None)
 
     def _ask(self, task: Task, made: Job[T]) -> Ask:
         stage = made.task.stage
@@ -198,6 +198,11 @@ def _tell(record: Spent, waiting: Waiting) -> None:
         "for": waiting.text + behind,
         "since": waiting.since,
     }
+
+
+def _place(sector: Sector) -> str:
+    """Return what names a sector's attempts: an earlier task of it may have files in another location."""
+    return str(sector.files.jobs)
 
 
 def _came() -> float | None:

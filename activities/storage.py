@@ -75,15 +75,21 @@ class StorageActivities:
 
     @activity.defn
     async def clean_up(self, task: Task) -> bool:
-        """Stop the sector's jobs and remove its files and its claim. Repeatable."""
-        sector, held = task.sector, claim.read_claim(task.sector.home.location)
-        ours = held is not None and held.task.sector.id == sector.id
-        if held is not None and ours and (held.task.sector.upgrade is None) is not (sector.upgrade is None):
-            return True  # the files are those of the sector's upgrade, and this is its sealing, from an old backup
-        await self.stop(sector)
-        await self.remove(sector)
-        if ours:
-            claim.remove_claim(sector.home.location)
+        """Stop the sector's jobs and remove its files and its claim. Repeatable.
+
+        Not those of a later task of the sector. One that takes this location next has what is left here cleared away
+        before, which ends an attempt of this that nobody waits for any more.
+        """
+        sector = task.sector
+        with self.stages.noted(sector):
+            held = claim.read_claim(sector.home.location)
+            ours = held is not None and held.task.sector.id == sector.id
+            if held is not None and ours and not _is_of(held.task.sector, sector):
+                return True
+            await self.stop(sector)
+            await self.remove(sector)
+            if ours:
+                claim.remove_claim(sector.home.location)
         return True
 
     async def stop(self, sector: Sector) -> None:
@@ -144,6 +150,14 @@ class StorageActivities:
     async def _remove_parts(self, sector: Sector) -> None:
         there = [store for store in self.stores.values() if await self.stages.mounts.gone(store) is None]
         await attached.remove_parts(sector.files, there)
+
+
+def _is_of(claimed: Sector, sector: Sector) -> bool:
+    """Tell whether a claim of a sector is that of this task, and not of an upgrade, or of another one.
+
+    It is not, as after the restore of an old backup, and where an abort was not waited for.
+    """
+    return (claimed.upgrade is None) is (sector.upgrade is None) and claimed.trace == sector.trace
 
 
 def _transfer(sector: Sector, store: Path) -> Transfer:

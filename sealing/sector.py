@@ -244,18 +244,14 @@ def thread_id(worker: str, location: Path) -> str:
     return f"thread-{worker}-{location.name}-{digest}"
 
 
-FINISHED = "finished"
-"""What is told of the end of a sector's task that was not failed, aborted or terminated."""
-
-
 class Allocation(Frozen):
     """A thread's next task, how long the thread rests after it, and what there is to say about its configuration."""
 
     task: SectorInput
     seal_interval: timedelta
     note: str = ""
-    rests_after_finished: bool = True
-    """Whether it rests after a sector that is finished too, as threads once did: so in their histories."""
+    follows_finished: bool = False
+    """The id of the task's workflow is that of an earlier task that has finished, and begins once more."""
 
 
 class Stay(Frozen):

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from sealing.failures import bounded
 from sealing.flow.state import State
-from sealing.values import Frozen
+from sealing.values import Frozen, SectorId
 
 UNREADABLE = b"binary/unreadable"
 """The encoding of what stands in place of an argument that this worker has no key for: the reason, as text."""
@@ -41,9 +41,9 @@ class Kind(StrEnum):
 
 
 FIELDS = {
-    Kind.pause: ("reason", "now"),
-    Kind.resume: ("state", "reason", "force"),
-    Kind.abort: ("reason", "force"),
+    Kind.pause: ("reason", "now", "sector"),
+    Kind.resume: ("state", "reason", "force", "sector"),
+    Kind.abort: ("reason", "force", "sector"),
 }
 """What the object that comes with each command may hold."""
 FLAGS = ("force", "now")
@@ -68,6 +68,8 @@ class Command(Frozen):
     """Resume: although a pre-commit was sent. Abort: without waiting for the sector's machine."""
     now: bool = False
     """Pause: stop the running computation as well."""
+    sector: str = ""
+    """The sector that is meant, such as ``s-t01000-5``: for another, which a thread may have by then, it is refused."""
 
     @property
     def words(self) -> str:
@@ -79,6 +81,11 @@ class Command(Frozen):
     def argument(self) -> dict[str, object]:
         """Return the object that means this command, as a signal's argument."""
         return self.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
+
+    def check_meant(self, sector: SectorId | None) -> None:
+        """Raise Refused where another sector is meant than this, or there is none."""
+        if self.sector and self.sector != str(sector):
+            raise Refused(f"{self.sector} is meant, and here is {sector or 'no sector'}: nothing was done")
 
 
 class NoSuchState(Refused):
@@ -164,7 +171,18 @@ def _understood(kind: Kind, argument: object) -> Command:
     flags = {name: _flag(name, argument.get(name)) for name in FLAGS}
     reason = argument.get("reason")
     words = bounded(_sendable(str(reason)), 500) if reason is not None else ""
-    return _to_state(Command(kind=kind, reason=words, **flags), argument.get("state"))
+    command = Command(kind=kind, reason=words, sector=_meant(argument.get("sector")), **flags)
+    return _to_state(command, argument.get("state"))
+
+
+def _meant(name: object) -> str:
+    """Return the name of the sector that is meant; nothing where none is named."""
+    if name is None or name == "":
+        return ""
+    sector = SectorId.named(name) if isinstance(name, str) else None
+    if sector is None:
+        raise Refused(f"sector is named as in s-t01000-1, not {_shown(name)}")
+    return str(sector)
 
 
 def _flag(name: str, value: object) -> bool:

@@ -34,6 +34,7 @@ class Standing:
 
     def check(self, command: Command) -> None:
         """Raise Refused for a command that the task cannot obey as it stands."""
+        command.check_meant(self.sector.id)
         if self.state in self.flow.terminal:
             raise Refused(f"the task has ended: {self.state}")
         if command.kind is Kind.pause and self.halted and not command.now:

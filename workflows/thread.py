@@ -18,7 +18,7 @@ from temporalio.exceptions import (
 
 from sealing.failures import bounded
 from sealing.flow.registry import flow_of
-from sealing.sector import FINISHED, Allocation, SectorInput, ThreadInput
+from sealing.sector import Allocation, ThreadInput, sector_of
 from sealing.values import Frozen
 from workflows import attributes
 from workflows.calls import on_machine
@@ -29,6 +29,10 @@ T = TypeVar("T")
 AFTER_FAILURE = timedelta(minutes=1)
 ALLOCATE = "allocate"
 AWAIT_SECTOR = "await_sector"
+GOES_ON = "goes-on-at-once"
+"""The patch by which a thread goes on at once after a sector that was finished."""
+ONCE = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+AGAIN = WorkflowIDReusePolicy.ALLOW_DUPLICATE
 
 
 class ThreadStatus(Frozen):
@@ -55,7 +59,8 @@ class ThreadStatus(Frozen):
 class SealingThread:
     """One sealing thread: asks for a task, starts the sector's workflow, waits for its end, and begins anew.
 
-    It rests before that where the sector was not finished: what ends each at once must not use up sector numbers.
+    It rests before that where it has not itself seen the sector begin and finish: what ends each at once must not use
+    up sector numbers.
     """
 
     @workflow.init
@@ -139,8 +144,8 @@ class SealingThread:
     def _check_control(self, argument: RawValue = None) -> None:  # type: ignore[assignment]
         try:
             command = read_control(argument)
-            if self._sector is None and not self._is_starting:
-                self._check_idle(command)
+            if not self._is_starting:
+                self._check(command)
         except Refused as refusal:
             raise refused_update(str(refusal)) from None
 
@@ -170,9 +175,9 @@ class SealingThread:
     async def _one_task(self) -> timedelta:
         allocation = await self._allocate()
         self._note = allocation.note
-        is_finished = await self._seal(allocation.task)
+        is_finished = await self._seal(allocation)
         self._sector = None
-        if is_finished and not allocation.rests_after_finished:
+        if is_finished and workflow.patched(GOES_ON):
             return timedelta()
         self._show("rests")
         return allocation.seal_interval
@@ -197,8 +202,9 @@ class SealingThread:
     def _as_ordered(self) -> ThreadInput:
         return self._thread.model_copy(update={"paused": self._paused, "drained": self._drained})
 
-    async def _seal(self, task: SectorInput) -> bool:
-        """Start the sector's workflow and wait for its end, whatever that is; tell whether the sector is finished."""
+    async def _seal(self, allocation: Allocation) -> bool:
+        """Start the sector's workflow and wait for its end, whatever that is; tell whether both went well."""
+        task = allocation.task
         self._is_starting = True
         self._show(f"seals `{task.workflow_id}`")
         try:
@@ -206,10 +212,10 @@ class SealingThread:
                 flow_of(task.flow, task.flow_version).workflow,
                 task,
                 id=task.workflow_id,
-                # The sector outlives its thread; an id that has finished is never used again.
+                # The sector outlives its thread. An id that has finished is used again only by a later upgrade.
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                id_reuse_policy=AGAIN if allocation.follows_finished else ONCE,
                 search_attributes=attributes.first(task),
                 static_summary=f"{task.sector.id} on {task.sector.home.worker}",
             )
@@ -219,7 +225,9 @@ class SealingThread:
             self._is_starting = False
         self._sector = task.workflow_id
         if child is None:
-            return await self._on_machine(AWAIT_SECTOR, self._sector, str) == FINISHED
+            # Of the same id may be an earlier task that is about to end: then what came has yet to begin.
+            await self._on_machine(AWAIT_SECTOR, self._sector, str)
+            return False
         return await self._until_ended(child)
 
     async def _until_ended(self, child: workflow.ChildWorkflowHandle[object, object]) -> bool:
@@ -253,9 +261,9 @@ class SealingThread:
     async def _obey(self, command: Command) -> Answer:
         """Send a command on to the sector; without one, carry out what a thread can. Raises Refused."""
         await workflow.wait_condition(lambda: not self._is_starting)
+        self._check(command)
         if self._sector is not None:
             return await self._send_on(self._sector, command)
-        self._check_idle(command)
         self._paused = command.kind is Kind.pause
         return Answer(command=command.words)
 
@@ -266,8 +274,11 @@ class SealingThread:
             raise Refused(f"{sector} takes no more commands: {error.cause or error}") from error
         return Answer(command=f"{command.words}, sent on to {sector}")
 
-    def _check_idle(self, command: Command) -> None:
-        """Raise Refused for what a thread without a sector cannot do."""
+    def _check(self, command: Command) -> None:
+        """Raise Refused for what is meant for another sector, and for what a thread without one cannot do."""
+        command.check_meant(sector_of(self._sector) if self._sector else None)
+        if self._sector is not None:
+            return
         if command.kind is Kind.abort:
             raise Refused("the thread has no sector to abort")
         if command.state is not None:

@@ -21,6 +21,11 @@ class Claim(Frozen):
     """The task that occupies a location, as it was when it began."""
 
     task: SectorInput
+    before: str | None = ""
+    """The last run of the task's workflow id when the sector was taken: an earlier task's, whose end is not this one's.
+
+    None: that has yet to be looked up, so the task has not begun. In claims that do not say, there was none.
+    """
 
 
 def read_claim(location: str) -> Claim | None:

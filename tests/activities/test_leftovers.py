@@ -15,14 +15,14 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.leftovers import LeftOvers
+from activities.leftovers import Known, LeftOvers
 from sealing.failures import Outage, Wait
 from sealing.flow.sealer import SEALER
 from sealing.flow.state import State
 from sealing.manager.client import Manager
 from sealing.sector import Home, Sector, SectorInput, Settings
 from sealing.stores.claim import Claim, read_claim, write_claim
-from sealing.values import SectorId
+from sealing.values import SectorId, Upgrade
 
 
 @dataclass
@@ -44,6 +44,13 @@ class Place:
             flow=SEALER.name, flow_version=version, state=State.Allocated, sector=sector, settings=Settings()
         )
         return Claim(task=task)
+
+    @property
+    def upgrade(self) -> Claim:
+        """A claim of the same sector's upgrade, which may be the second one."""
+        old = Upgrade(comm_r="00" * 32, access_instance="store")
+        sector = self.claim.task.sector.model_copy(update={"upgrade": old})
+        return Claim(task=self.claim.task.model_copy(update={"flow": "snapup", "sector": sector}), before="run")
 
     @property
     def replica(self) -> Path:
@@ -164,3 +171,40 @@ async def test_an_aborted_task_is_cleared(place: Place) -> None:
     assert await place.cleared()
     assert place.remove.called
     assert read_claim(str(place.location)) is None
+
+
+@pytest.mark.parametrize("says", [WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED])
+async def test_the_end_of_an_earlier_upgrade_is_not_that_of_the_claimed_one(
+    place: Place, says: WorkflowExecutionStatus
+) -> None:
+    """The manager gives a sector again that it was told of while the earlier task's files still went."""
+    write_claim(str(place.location), place.upgrade)
+    place.temporal_says(says)
+    assert not await place.left_overs.clear(place.upgrade)
+    assert read_claim(str(place.location)) == place.upgrade
+    assert not place.remove.called
+
+
+@pytest.mark.parametrize("where", ["machine", "other"])
+async def test_an_upgrade_that_went_on_elsewhere_is_no_reason_to_wait(place: Place, where: str) -> None:
+    """Its files here are those of one that was aborted without this machine. The other's, in stores, are left."""
+    claim = place.upgrade.model_copy(update={"before": ""})
+    write_claim(str(place.location), claim)
+    place.temporal_says(WorkflowExecutionStatus.RUNNING)
+    home = Home(worker=where, location=str(place.location))
+    known = Known(state=State.TreeDBuilt, sector=claim.task.sector.model_copy(update={"home": home}))
+    place.client.get_workflow_handle.return_value.query = AsyncMock(return_value=known)
+    is_elsewhere = where == "other"
+    assert await place.left_overs.clear(claim) is is_elsewhere
+    assert place.replica.exists() is not is_elsewhere
+    assert (read_claim(str(place.location)) is None) is is_elsewhere
+    assert not place.remove.called
+
+
+async def test_where_an_upgrade_runs_must_be_said(place: Place) -> None:
+    """Else it is asked again."""
+    place.temporal_says(WorkflowExecutionStatus.RUNNING)
+    place.client.get_workflow_handle.return_value.query = AsyncMock(side_effect=refused(RPCStatusCode.UNAVAILABLE))
+    with pytest.raises(Outage, match="does not tell where"):
+        await place.left_overs.clear(place.upgrade.model_copy(update={"before": ""}))
+    assert place.is_untouched()

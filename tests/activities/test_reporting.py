@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
+from activities import reporting
 from activities.reporting import ReportingActivities
+from sealing.failures import Outage, Permanent
 from sealing.flow.sealer import SEALER
 from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from sealing.manager.client import Manager
 from sealing.sector import Ending, Home, Report, task_id
+from sealing.values import SectorId
 from tests.workflows.test_snapup import upgradable
 from tests.world.plant import Plant, working
 
@@ -42,6 +46,27 @@ async def test_an_end_that_is_told_again_does_not_end_the_next_task(
             go.touch()
             summary = await built.finished()
             assert summary.state is State.Finished
+
+
+async def test_a_state_that_is_refused_keeps_no_end_from_being_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manager that refuses the state report is told of the end all the same; one that is away is asked again."""
+    monkeypatch.setattr(reporting, "is_followed", AsyncMock(return_value=False))
+    manager = AsyncMock(spec=Manager)
+    manager.report_state.side_effect = Permanent("no such state")
+    report = Report(
+        sector=SectorId(miner=1000, number=5),
+        home=Home(worker="w", location="/l"),
+        previous=State.Persisted,
+        next=State.Finished,
+        event="Finish",
+    )
+    environment = ActivityEnvironment(Mock(spec=Client))
+    assert await environment.run(ReportingActivities(manager).report_end, Ending(report=report))
+    manager.report_finalized.assert_awaited_once_with(report.sector)
+    manager.report_state.side_effect = Outage("it is away")
+    with pytest.raises(Outage):
+        await environment.run(ReportingActivities(manager).report_end, Ending(report=report))
+    manager.report_finalized.assert_awaited_once()
 
 
 async def _tell(built: Plant, flow: str, state: State) -> bool:

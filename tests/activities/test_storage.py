@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,10 @@ from sealing.flow.state import State
 from sealing.manager.client import Manager
 from sealing.manager.wire import StoreInfo
 from sealing.processors.admission import Admission, Limits
-from sealing.sector import Home, Sector, Settings, Task
-from sealing.stores import durable, space
+from sealing.sector import Home, Sector, SectorInput, Settings, Task
+from sealing.stores import attached, durable, space
 from sealing.stores.attached import Transfer
+from sealing.stores.claim import Claim, read_claim, write_claim
 from sealing.stores.layout import SectorFiles, part_of, persisted
 from sealing.stores.mounts import Mounts
 from sealing.values import SectorId
@@ -185,3 +187,45 @@ async def test_unfinished_copies_go_with_the_sector(place: Place) -> None:
     await place.storage.clean_up(Task(sector=place.sector, settings=Settings(), state=State.PCLanded))
     assert not part.exists()
     assert not place.sector.files.sealed.exists()
+
+
+def claimed(sector: Sector, trace: str) -> Claim:
+    """Claim the sector's location for a task of it."""
+    sector = sector.model_copy(update={"trace": trace})
+    task = SectorInput(flow="snapup", flow_version=1, state=State.Allocated, sector=sector, settings=Settings())
+    claim = Claim(task=task)
+    write_claim(sector.home.location, claim)
+    return claim
+
+
+async def test_a_task_clears_away_nothing_of_a_later_one_of_its_sector(place: Place) -> None:
+    """The location is another task's by now, and so are the files."""
+    claim = claimed(place.sector, "later")
+    await place.storage.clean_up(Task(sector=place.sector, settings=Settings(), state=State.Aborted))
+    assert place.sector.files.sealed.exists()
+    assert read_claim(place.sector.home.location) == claim
+
+
+async def test_clearing_away_that_nobody_waits_for_ends_with_the_next_that_does_so(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An abort was not waited for; its thread has cleared up after it, and was given the same sector again."""
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*_: object) -> None:
+        begun.set()
+        await goes_on.wait()
+
+    monkeypatch.setattr(attached, "remove_parts", slowly)
+    before = claimed(place.sector, "before").task.sector
+    late = asyncio.create_task(
+        place.storage.clean_up(Task(sector=before, settings=Settings(), state=State.Aborted)), name="late"
+    )
+    await begun.wait()
+    await place.storage.stop(before)
+    claim = claimed(place.sector, "later")
+    goes_on.set()
+    await asyncio.wait({late})
+    assert late.cancelled()
+    assert place.sector.files.sealed.exists()
+    assert read_claim(place.sector.home.location) == claim

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from sealing.flow.state import State
 from sealing.sector import thread_id
@@ -14,6 +16,12 @@ from tests.workflows.histories import keep
 from tests.world.plant import Plant, plant, working
 
 pytestmark = pytest.mark.server
+
+
+async def says(thread: WorkflowHandle[Any, Any], why: str) -> bool:
+    """Tell whether a thread has refused the last command for a reason."""
+    answer = await thread.query("last_command")
+    return answer is not None and answer["refused"] == why
 
 
 async def standing(built: Plant, index: int = 0) -> str:
@@ -58,7 +66,7 @@ async def test_the_seeds_second_example(temporal: Client, tmp_path: Path) -> Non
 async def test_a_running_sector_is_paused_and_resumed_and_aborted_by_its_index(
     temporal: Client, tmp_path: Path
 ) -> None:
-    """The list shows each change; a wrong index and a resume of what runs are refused."""
+    """The list shows each change; a wrong index, a resume of what runs, and what means another sector are refused."""
     async with plant(temporal, tmp_path) as built:
         built.simulate(pc1={"seconds": 60})
         async with working(built):
@@ -75,7 +83,15 @@ async def test_a_running_sector_is_paused_and_resumed_and_aborted_by_its_index(
                 1,
                 f"sealflow: there is no thread 7: {built.file} has 1, the first is 0\n",
             )
-            assert (await on_worker(built, "abort", "--index", "0", "--reason", "enough")).status == 0
+            gone = await on_worker(built, "abort", "--index", "0", "--sector", f"t0{built.miner}-7")
+            meant = f"s-t0{built.miner}-7 is meant, and here is {built.id()}: nothing was done"
+            assert (gone.status, gone.err) == (1, f"sealflow: {meant}\n")
+            thread = temporal.get_workflow_handle(thread_id(built.config.worker.name, tmp_path / "threads" / "0"))
+            await thread.signal("abort", {"sector": f"{built.miner}-7"})
+            await built.until(partial(says, thread, meant), "the signal to be refused")
+            assert await standing(built) == "runs"
+            named = ("--sector", str(built.id()), "--reason", "enough")
+            assert (await on_worker(built, "abort", "--index", "0", *named)).status == 0
             with pytest.raises(WorkflowFailureError):
                 await built.finished()
             assert [row.end_reason for row in built.observer.sectors()] == ["enough"]

@@ -14,8 +14,9 @@ from sealing.sector import thread_id
 from workers.operate import looking, orders, running, tables
 from workers.operate.looking import ThreadView
 from workers.operate.orders import OrderError
-from workflows.commands import Answer, Kind
+from workflows.commands import ABORT_WORDS, Answer, Kind
 
+SECTOR = click.option("--sector", default="", help="Only if this is its sector: it may have taken the next by now.")
 INDEX = click.option("--index", type=click.IntRange(min=0), required=True, help="The thread's index, as in list.")
 
 
@@ -42,31 +43,34 @@ def list_command(file: Path, *, as_json: bool) -> None:
 
 @click.command("pause")
 @INDEX
+@SECTOR
 @click.option("--now", is_flag=True, help="Stop the running computation as well.")
 @click.pass_obj
-def pause_command(file: Path, index: int, *, now: bool) -> None:
+def pause_command(file: Path, index: int, sector: str, *, now: bool) -> None:
     """Let a thread's sector stand still; a thread without one asks for none."""
-    _give(file, index, Kind.pause, now=now)
+    _give(file, index, Kind.pause, sector=sector, now=now)
 
 
 @click.command("resume")
 @INDEX
+@SECTOR
 @click.option("--state", help="The state to go to first; Abort ends the task.")
 @click.option("--force", is_flag=True, help="Although a pre-commit was sent; the manager is asked first.")
 @click.pass_obj
-def resume_command(file: Path, index: int, state: str | None, *, force: bool) -> None:
+def resume_command(file: Path, index: int, sector: str, state: str | None, *, force: bool) -> None:
     """Set a thread's sector going that stands still; a paused thread asks again."""
-    _give(file, index, Kind.resume, state=state, force=force)
+    _give(file, index, Kind.resume, sector=sector, state=state, force=force)
 
 
 @click.command("abort")
 @INDEX
+@SECTOR
 @click.option("--reason", default="", help="Said to the manager.")
 @click.option("--force", is_flag=True, help="Do not wait for the machine.")
 @click.pass_obj
-def abort_command(file: Path, index: int, reason: str, *, force: bool) -> None:
+def abort_command(file: Path, index: int, sector: str, reason: str, *, force: bool) -> None:
     """End the task of a thread's sector."""
-    _give(file, index, Kind.abort, reason=reason, force=force)
+    _give(file, index, Kind.abort, sector=sector, reason=reason, force=force)
 
 
 @click.command("drain")
@@ -92,11 +96,21 @@ def _give(file: Path, index: int, kind: Kind, **parts: Any) -> None:  # noqa: AN
         view = await looking.thread(client, config, index)
         if view.thread is None:
             raise OrderError(view.problem)
+        if view.thread.sector is None:
+            _refuse_without(kind, parts.get("state"))
         return view, await orders.give(client, view.thread.sector or view.workflow_id, orders.order(kind, **parts))
 
     view, answer = running.run(lambda: config.temporal, work)
     whom = str(view.sector.sector.id) if view.sector else f"thread {index}"
     click.echo(f"{whom}: {answer.command}" + (f"; now {answer.state}" if answer.state else ""))
+
+
+def _refuse_without(kind: Kind, state: str | None) -> None:
+    """Refuse what needs a sector where the thread has none: in the next moment it may have one that is not meant."""
+    if kind is Kind.abort or state in ABORT_WORDS:
+        raise OrderError("the thread has no sector to abort")
+    if state:
+        raise OrderError(f"the thread has no sector that could go to {state}")
 
 
 def _signal_all(file: Path, name: str, effect: str) -> None:

@@ -71,7 +71,7 @@ WORDS = (
     b"\xff\n",
     b'"TreeDBuilt"', b'"Abort"', b'"state":', b'"reason":', b'"force":true', b'"now":false', b'"command":"resume"',
     b'"pause"', b"[" * 3000, b'{"reason":' * 900, b"NaN", b"1e999", b"9" * 4301, b'"\\ud800"', b"\\u0000", b"null",
-    b'""',
+    b'""', b'"sector":"s-t01000-1"',
 )  # fmt: skip
 
 
