@@ -51,6 +51,9 @@ TICKET_LEFT = (0.0, HOUR / 4, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR)
 
 PARKING_LEVELS = ("Permanent", "Critical")
 """The levels of failures that park a sector."""
+NO_FAILURE = "none"
+PAUSED_LEVELS = (NO_FAILURE, "Temporary")
+"""What one has that stands still and was not parked: an operator paused it, maybe in the middle of its tries."""
 
 
 class Kind(StrEnum):
@@ -192,7 +195,8 @@ SECTORS = Definition("sealflow_sectors", Kind.gauge, "Sectors whose task runs, b
 PARKED = Definition(
     "sealflow_sectors_parked",
     Kind.gauge,
-    "Sectors that stand still, by the level of the failure; `none`: an operator has paused them.",
+    "Sectors that stand still, by the level of the failure; `none`, or `Temporary` between two tries: an operator has "
+    "paused them.",
     (FLEET, FLOW, LEVEL),
 )
 TICKETS = Definition(

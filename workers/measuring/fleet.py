@@ -38,7 +38,6 @@ OLD = 300.0
 PAGE = 1000
 """As many as the server gives at once."""
 FLOWS = {flow.workflow: flow for flow in LATEST.values()}
-NO_FAILURE = "none"
 
 
 @dataclass
@@ -64,7 +63,7 @@ async def count(client: Client, task_queue: str) -> Count:
         flow, shown = FLOWS[found.workflow_type].name, found.typed_search_attributes
         counted.states[flow, shown.get(attributes.SEAL_STATE, default="?")] += 1
         if shown.get(attributes.PARKED, default=False):
-            counted.parked[flow, shown.get(attributes.FAILURE_LEVEL, default="") or NO_FAILURE] += 1
+            counted.parked[flow, shown.get(attributes.FAILURE_LEVEL, default="") or definitions.NO_FAILURE] += 1
         if ends := shown.get(attributes.TICKET_EXPIRES):
             counted.tickets.append(ends.timestamp())
     return counted
@@ -131,5 +130,5 @@ def _every_state() -> dict[tuple[str, str], int]:
 
 
 def _every_level() -> dict[tuple[str, str], int]:
-    levels = (NO_FAILURE, *definitions.PARKING_LEVELS)
+    levels = (*definitions.PAUSED_LEVELS, *definitions.PARKING_LEVELS)
     return {(flow.name, level): 0 for flow in FLOWS.values() for level in levels}
