@@ -15,8 +15,9 @@ SEAL_WORKER = SearchAttributeKey.for_keyword("SealWorker")
 FAILURE_LEVEL = SearchAttributeKey.for_keyword("FailureLevel")
 PARKED = SearchAttributeKey.for_bool("Parked")
 TICKET_EXPIRES = SearchAttributeKey.for_datetime("TicketExpires")
+SEAL_ROUND = SearchAttributeKey.for_int("SealRound")
 
-ALL = (SECTOR_ID, MINER_ID, SEAL_STATE, SEAL_WORKER, FAILURE_LEVEL, PARKED, TICKET_EXPIRES)
+ALL = (SECTOR_ID, MINER_ID, SEAL_STATE, SEAL_WORKER, FAILURE_LEVEL, PARKED, TICKET_EXPIRES, SEAL_ROUND)
 
 
 def first(task: SectorInput) -> TypedSearchAttributes:
@@ -33,13 +34,14 @@ def first(task: SectorInput) -> TypedSearchAttributes:
     )
 
 
-def show(state: State, level: str, ticket_ends: datetime | None, *, parked: bool) -> None:
-    """Set what the running task is found by. One event of its history."""
+def show(state: State, level: str, sector_round: int, ticket_ends: datetime | None, *, parked: bool) -> None:
+    """Set what the running task is found by. One event of its history, whose values a replay does not compare."""
     workflow.upsert_search_attributes(
         [
             SEAL_STATE.value_set(state.value),
             FAILURE_LEVEL.value_set(level) if level else FAILURE_LEVEL.value_unset(),
             PARKED.value_set(parked),
+            SEAL_ROUND.value_set(sector_round),
             TICKET_EXPIRES.value_unset() if ticket_ends is None else TICKET_EXPIRES.value_set(ticket_ends),
         ]
     )

@@ -199,6 +199,12 @@ PARKED = Definition(
     "paused them.",
     (FLEET, FLOW, LEVEL),
 )
+MOST_ROUNDS = Definition(
+    "sealflow_most_rounds",
+    Kind.gauge,
+    "How often the sector has gone back to an earlier state that has done so most often; who stands still is left out.",
+    (FLEET, FLOW),
+)
 TICKETS = Definition(
     "sealflow_ticket_left_seconds",
     Kind.gaugehistogram,
@@ -230,7 +236,7 @@ GROUPS: Mapping[str, tuple[Definition, ...]] = {
         *(LOCK_HELD, LOCK_TOTAL, LOCK_WAITING),
         *(STORE_UP, STORE_FREE, STORE_SIZE, LOCATION_UP, LOCATION_FREE, LOCATION_SIZE),
     ),
-    "How it stands in the fleet": (SECTORS, PARKED, TICKETS, COUNTED),
+    "How it stands in the fleet": (SECTORS, PARKED, MOST_ROUNDS, TICKETS, COUNTED),
 }
 
 DEFINITIONS: tuple[Definition, ...] = tuple(each for group in GROUPS.values() for each in group)

@@ -1,7 +1,7 @@
 """The fleet's sectors, counted from Temporal's visibility: right after any restart, however many workers count.
 
-One list tells state, failure and ticket of all sectors as they were in one moment; counting each state by a query of
-its own would ask some forty times. How often is bounded by what it costs.
+One list tells state, failure, round and ticket of all sectors as they were in one moment; counting each state by a
+query of its own would ask some forty times. How often is bounded by what it costs.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Count:
     at: float = 0.0
     states: Counter[tuple[str, str]] = field(default_factory=Counter)
     parked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rounds: dict[str, int] = field(default_factory=lambda: dict.fromkeys((flow.name for flow in FLOWS.values()), 0))
+    """Of each flow the most times that a sector has gone back which does not stand still."""
     tickets: list[float] = field(default_factory=list)
 
     @property
@@ -64,6 +66,8 @@ async def count(client: Client, task_queue: str) -> Count:
         counted.states[flow, shown.get(attributes.SEAL_STATE, default="?")] += 1
         if shown.get(attributes.PARKED, default=False):
             counted.parked[flow, shown.get(attributes.FAILURE_LEVEL, default="") or definitions.NO_FAILURE] += 1
+        else:
+            counted.rounds[flow] = max(counted.rounds[flow], shown.get(attributes.SEAL_ROUND, default=0))
         if ends := shown.get(attributes.TICKET_EXPIRES):
             counted.tickets.append(ends.timestamp())
     return counted
@@ -106,13 +110,15 @@ class FleetMetrics(Collector):
         at = gauge(definitions.COUNTED)
         at.add_metric([fleet], counted.at)
         yield at
-        sectors, parked = gauge(definitions.SECTORS), gauge(definitions.PARKED)
+        sectors, parked, rounds = map(gauge, (definitions.SECTORS, definitions.PARKED, definitions.MOST_ROUNDS))
         if counted.is_good:
             for (flow, state), number in {**_every_state(), **counted.states}.items():
                 sectors.add_metric([fleet, flow, state], number)
             for (flow, level), number in {**_every_level(), **counted.parked}.items():
                 parked.add_metric([fleet, flow, level], number)
-        yield from (sectors, parked, self._tickets(counted))
+            for flow, number in counted.rounds.items():
+                rounds.add_metric([fleet, flow], number)
+        yield from (sectors, parked, rounds, self._tickets(counted))
 
     def _tickets(self, counted: Count) -> Metric:
         metric, now = definitions.TICKETS, time.time()
