@@ -16,8 +16,9 @@ FAILURE_LEVEL = SearchAttributeKey.for_keyword("FailureLevel")
 PARKED = SearchAttributeKey.for_bool("Parked")
 TICKET_EXPIRES = SearchAttributeKey.for_datetime("TicketExpires")
 SEAL_ROUND = SearchAttributeKey.for_int("SealRound")
+SEAL_SINCE = SearchAttributeKey.for_datetime("SealSince")
 
-ALL = (SECTOR_ID, MINER_ID, SEAL_STATE, SEAL_WORKER, FAILURE_LEVEL, PARKED, TICKET_EXPIRES, SEAL_ROUND)
+ALL = (SECTOR_ID, MINER_ID, SEAL_STATE, SEAL_WORKER, FAILURE_LEVEL, PARKED, TICKET_EXPIRES, SEAL_ROUND, SEAL_SINCE)
 
 
 def first(task: SectorInput) -> TypedSearchAttributes:
@@ -42,6 +43,14 @@ def show(state: State, level: str, sector_round: int, ticket_ends: datetime | No
             FAILURE_LEVEL.value_set(level) if level else FAILURE_LEVEL.value_unset(),
             PARKED.value_set(parked),
             SEAL_ROUND.value_set(sector_round),
+            SEAL_SINCE.value_set(_since(state, parked=parked)),
             TICKET_EXPIRES.value_unset() if ticket_ends is None else TICKET_EXPIRES.value_set(ticket_ends),
         ]
     )
+
+
+def _since(state: State, *, parked: bool) -> datetime:
+    """Return since when the task is in a state, and stands still there or does not: what was shown before says it."""
+    shown = workflow.info().typed_search_attributes
+    is_same = shown.get(SEAL_STATE) == state.value and shown.get(PARKED) is parked
+    return (shown.get(SEAL_SINCE) if is_same else None) or workflow.now()

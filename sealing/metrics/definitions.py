@@ -199,6 +199,13 @@ PARKED = Definition(
     "paused them.",
     (FLEET, FLOW, LEVEL),
 )
+LONGEST_STAY = Definition(
+    "sealflow_state_longest_stay_seconds",
+    Kind.gauge,
+    "How long the sector has been in a state that has been there the longest, or runs again there; 0 where none does. "
+    "Who stands still is left out.",
+    (FLEET, FLOW, STATE),
+)
 MOST_ROUNDS = Definition(
     "sealflow_most_rounds",
     Kind.gauge,
@@ -236,7 +243,7 @@ GROUPS: Mapping[str, tuple[Definition, ...]] = {
         *(LOCK_HELD, LOCK_TOTAL, LOCK_WAITING),
         *(STORE_UP, STORE_FREE, STORE_SIZE, LOCATION_UP, LOCATION_FREE, LOCATION_SIZE),
     ),
-    "How it stands in the fleet": (SECTORS, PARKED, MOST_ROUNDS, TICKETS, COUNTED),
+    "How it stands in the fleet": (SECTORS, PARKED, LONGEST_STAY, MOST_ROUNDS, TICKETS, COUNTED),
 }
 
 DEFINITIONS: tuple[Definition, ...] = tuple(each for group in GROUPS.values() for each in group)
