@@ -13,6 +13,7 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 
 from sealing.flow.snapup import SNAPUP
+from sealing.metrics.definitions import PARKING_LEVELS
 from workers.pending import described
 from workflows import attributes
 
@@ -62,7 +63,7 @@ class SectorView:
         if self.closed:
             return self.status.lower()
         if self.parked:
-            return "parked" if self.level else "paused"
+            return "parked" if self.level in PARKING_LEVELS else "paused"
         return "runs"
 
     @property

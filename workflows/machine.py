@@ -318,7 +318,7 @@ class Machine:
         shown: dict[str, object] = {"state": course.state.value, "level": level, "parked": course.halted}
         if shown != self._shown:
             self._shown = shown
-            attributes.show(course.state, level, course.ticket_ends, parked=course.halted)
+            attributes.show(course.state, level, course.sector.round, course.ticket_ends, parked=course.halted)
 
 
 def _arrived_nowhere(failure: Failure) -> bool:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sealing.failures import Failure
 from sealing.flow.state import State
+from sealing.metrics.definitions import PARKING_LEVELS
 from sealing.sector import Sector, Stay
 from sealing.values import Frozen
 from workflows.commands import Answer
@@ -59,7 +60,7 @@ class Status(Frozen):
         if self.state in {State.Finished, State.Aborted}:
             return "ended"
         if self.halted:
-            return "parked" if self.failure else "paused"
+            return "parked" if self.failure and self.failure.level in PARKING_LEVELS else "paused"
         if self.recovering:
             return "recovers"
         if self.next_try:

@@ -26,7 +26,7 @@ class Rule(Protocol):
         """Count a job no more."""
 
     def look_again(self, now: float) -> float | None:
-        """Return when a staggered start becomes possible that somebody waits for, or None."""
+        """Return when who waits may be let in though nothing ends, or None."""
 
 
 class FirstCome(Turns):

@@ -7,11 +7,13 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from deploy.dashboards.board import Group, board, window
 from deploy.dashboards.expressions import MEDIAN, MOST, agreed, counted, happened, mean, quantile
 from deploy.dashboards.panels import HALF, Levels, Query, bars, lines, number
+from sealing.metrics.definitions import PARKING_LEVELS, PAUSED_LEVELS
 
 TEXT = "All sectors of the fleet: where they are, where their time goes, what stands still and why."
 SOON = 'sealflow_ticket_left_seconds_bucket{le="10800.0"}'
 OVER = 'sealflow_ticket_left_seconds_bucket{le="0.0"}'
-STANDING_STILL = 'sealflow_sectors_parked{level!="none"}'
+PARKED = f'sealflow_sectors_parked{{level=~"{"|".join(PARKING_LEVELS)}"}}'
+PAUSED = f'sealflow_sectors_parked{{level=~"{"|".join(PAUSED_LEVELS)}"}}'
 FINISHED = 'sealflow_transitions_total{event="Finish"}'
 
 NOW = Group(
@@ -25,16 +27,16 @@ NOW = Group(
         ),
         number(
             "Parked by a failure",
-            "Sectors that stand still until somebody acts: sealflow sector list --where 'Parked = true'.",
+            "They stand still until somebody acts: sealflow sector list --where 'Parked = true' (paused ones too).",
             "short",
-            Query(f"sum(max by (fleet, flow, level) ({STANDING_STILL}))"),
+            Query(f"sum(max by (fleet, flow, level) ({PARKED}))"),
             levels=Levels(1, 5),
         ),
         number(
             "Paused",
             "Sectors that an operator has paused.",
             "short",
-            Query('sum(max by (fleet, flow) (sealflow_sectors_parked{level="none"}))'),
+            Query(f"sum(max by (fleet, flow, level) ({PAUSED}))"),
         ),
         number(
             "Finished in a day",
@@ -141,10 +143,10 @@ FAILING = Group(
     (
         lines(
             "Sectors that stand still",
-            "By the level of the failure that parked them; without one: paused by an operator.",
+            "By the level of the failure that parked them, and those that an operator has paused.",
             "short",
-            Query(agreed(STANDING_STILL, "flow, level"), "{{flow}} {{level}}"),
-            Query(agreed('sealflow_sectors_parked{level="none"}', "flow"), "{{flow}} paused"),
+            Query(agreed(PARKED, "flow, level"), "{{flow}} {{level}}"),
+            Query(f"sum by (flow) (max by (fleet, flow, level) ({PAUSED}))", "{{flow}} paused"),
             stacked=True,
         ),
         bars(

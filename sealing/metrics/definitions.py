@@ -51,6 +51,9 @@ TICKET_LEFT = (0.0, HOUR / 4, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR)
 
 PARKING_LEVELS = ("Permanent", "Critical")
 """The levels of failures that park a sector."""
+NO_FAILURE = "none"
+PAUSED_LEVELS = (NO_FAILURE, "Temporary")
+"""What one has that stands still and was not parked: an operator paused it, maybe in the middle of its tries."""
 
 
 class Kind(StrEnum):
@@ -199,8 +202,22 @@ SECTORS = Definition("sealflow_sectors", Kind.gauge, "Sectors whose task runs, b
 PARKED = Definition(
     "sealflow_sectors_parked",
     Kind.gauge,
-    "Sectors that stand still, by the level of the failure; `none`: an operator has paused them.",
+    "Sectors that stand still, by the level of the failure; `none`, or `Temporary` between two tries: an operator has "
+    "paused them.",
     (FLEET, FLOW, LEVEL),
+)
+LONGEST_STAY = Definition(
+    "sealflow_state_longest_stay_seconds",
+    Kind.gauge,
+    "How long the sector has been in a state that has been there the longest, or runs again there; 0 where none does. "
+    "Who stands still is left out.",
+    (FLEET, FLOW, STATE),
+)
+MOST_ROUNDS = Definition(
+    "sealflow_most_rounds",
+    Kind.gauge,
+    "How often the sector has gone back to an earlier state that has done so most often; who stands still is left out.",
+    (FLEET, FLOW),
 )
 TICKETS = Definition(
     "sealflow_ticket_left_seconds",
@@ -233,7 +250,7 @@ GROUPS: Mapping[str, tuple[Definition, ...]] = {
         *(LOCK_HELD, LOCK_TOTAL, LOCK_WAITING),
         *(STORE_UP, STORE_FREE, STORE_SIZE, LOCATION_UP, LOCATION_FREE, LOCATION_SIZE),
     ),
-    "How it stands in the fleet": (SECTORS, PARKED, TICKETS, COUNTED),
+    "How it stands in the fleet": (SECTORS, PARKED, LONGEST_STAY, MOST_ROUNDS, TICKETS, COUNTED),
 }
 
 DEFINITIONS: tuple[Definition, ...] = tuple(each for group in GROUPS.values() for each in group)

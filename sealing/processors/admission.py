@@ -163,7 +163,7 @@ class Admission:
             raise
 
     def _grant(self) -> None:
-        """Let in all who may, tell the others why they wait, and look again when the next staggered start is due."""
+        """Let in all who may, tell the others why they wait, and look again when that may change by itself."""
         now = self._now()
         for waiter, processor in self._turns.grant(now):
             attempts = self._attempts.setdefault(waiter.ask.key, _Attempts())

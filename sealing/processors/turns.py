@@ -97,11 +97,24 @@ class Waiter:
     number: int
     why: Reason | None = None
 
-    def order(self, now: float) -> tuple[float, int, int]:
+    @property
+    def came(self) -> float:
+        """When it was wanted first: who asks anew, as a job of a shared queue does, does not come anew."""
+        return self.since if self.ask.came is None else self.ask.came
+
+    @property
+    def due(self) -> float:
+        """When its ticket or deadline ends, or its patience."""
+        return self.came + PATIENCE if self.ask.due is None else self.ask.due
+
+    @property
+    def urgent_from(self) -> float:
+        """When its end begins to count alone."""
+        return self.due - URGENT
+
+    def order(self, now: float) -> tuple[float, int, float, int]:
         """Return its rank at a time: what is smaller goes first."""
-        came = self.since if self.ask.came is None else self.ask.came
-        due = came + PATIENCE if self.ask.due is None else self.ask.due
-        return due if due < now + URGENT else math.inf, -self.ask.progress, self.number
+        return self.due if self.urgent_from <= now else math.inf, -self.ask.progress, self.came, self.number
 
 
 class Turns:
@@ -166,9 +179,14 @@ class Turns:
                 yield waiter, found
 
     def look_again(self, now: float) -> float | None:
-        """Return when a staggered start becomes possible that somebody waits for, or None."""
-        starts = [self._may_start(waiter.ask.stage) for waiter in self._waiting]
-        return min((at for at in starts if at > now), default=None)
+        """Return when who waits may be let in though nothing ends, or None.
+
+        That is when a staggered start becomes possible, or when one becomes urgent, and so goes before others for whom
+        locks are kept.
+        """
+        starts = (self._may_start(waiter.ask.stage) for waiter in self._waiting)
+        urgent = (waiter.urgent_from for waiter in self._waiting)
+        return min((at for at in itertools.chain(starts, urgent) if at > now), default=None)
 
     def used(self, stage: str) -> int:
         """Return how many jobs of a stage run."""

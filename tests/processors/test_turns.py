@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from sealing.processors.processor import Processor
 from sealing.processors.turns import PATIENCE, URGENT, Lack, Limits, Turns, Waiter
 from tests.processors.admitting import PLAIN, ask, key
@@ -59,8 +61,8 @@ def test_who_is_furthest_on_goes_first() -> None:
     machine = Machine(Limits(locks={"gpu": 1}))
     machine.come(0, "pc2", GPU)
     assert machine.let_in() == [0]
-    machine.come(1, "pc2", GPU, due=machine.now + URGENT + 1, progress=6)
-    machine.come(2, "pc2", GPU, due=machine.now + URGENT, progress=6)
+    machine.come(1, "pc2", GPU, due=machine.now + URGENT + 2, progress=6)
+    machine.come(2, "pc2", GPU, due=machine.now + URGENT + 1, progress=6)
     machine.come(3, "c2", GPU, progress=14)
     order = []
     for before in ((0, "pc2"), (3, "c2"), (1, "pc2")):
@@ -106,7 +108,7 @@ def test_without_an_end_of_its_own_it_is_due_a_day_after_it_came() -> None:
     machine.come(1)
     came, machine.now = machine.now, machine.now + PATIENCE - URGENT + 1
     machine.come(2, due=came + PATIENCE - 1)
-    machine.come(3, due=came + PATIENCE + 1)
+    machine.come(3, due=came + PATIENCE + 2)
     machine.come(4, progress=9)
     order = []
     for before in (0, 2, 1, 4):
@@ -237,3 +239,38 @@ def test_one_that_was_given_back_does_not_begin_to_wait_anew() -> None:
     machine.turns.ask(ask("c2", key(2, "c2"), came=machine.now - PATIENCE), machine.now)
     machine.end(0, "c2")
     assert machine.let_in() == [2]
+
+
+def test_of_equals_who_was_wanted_first_goes_first_however_often_it_asks() -> None:
+    """A job of a shared queue asks anew on one machine after the other, and a worker's all do when it comes back."""
+    machine = Machine(Limits({"c2": 1}))
+    machine.come(0, "c2")
+    assert machine.let_in() == [0]
+    wanted = [ask("c2", key(number, "c2"), came=machine.now + number) for number in (1, 2, 3)]
+    first, *_ = [machine.turns.ask(each, machine.now + 10) for each in wanted]
+    machine.turns.give_up(first)
+    machine.turns.ask(wanted[0], machine.now + 30)
+    machine.now += 60
+    order = []
+    for before in (0, 1, 2):
+        machine.end(before, "c2")
+        order += machine.let_in()
+    assert order == [1, 2, 3]
+
+
+@pytest.mark.parametrize("due", [URGENT + 100, None])
+def test_it_is_looked_again_when_one_becomes_urgent(due: float | None) -> None:
+    """It may take what is free then, and kept for one that was before it; nothing else may happen for hours."""
+    machine = Machine(Limits(locks={"gpu": 1, "ssd": 1}))
+    machine.come(0, "c2", GPU, progress=9)
+    assert machine.let_in() == [0]
+    machine.come(1, "pc2", (processor("both", "gpu", "ssd"),), due=machine.now + 9 * PATIENCE, progress=6)
+    machine.come(2, "pc1", (processor("ssd", "ssd"),), due=None if due is None else machine.now + due, progress=5)
+    assert machine.let_in() == []
+    moment = machine.turns.look_again(machine.now) or 0.0
+    assert moment == machine.now + (PATIENCE if due is None else due) - URGENT
+    machine.now = moment - 1
+    assert machine.let_in() == []
+    machine.now = moment
+    assert machine.let_in() == [2]
+    assert machine.turns.look_again(machine.now) == machine.waiters[1, "pc2"].urgent_from

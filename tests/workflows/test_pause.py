@@ -17,6 +17,7 @@ from sealing.flow.table import Flow, Place
 from sealing.values import UNKNOWN
 from tests.workflows.histories import keep
 from tests.world.stage import STEPS, Held, Part, Stage, made, together
+from workers.watch import see
 
 pytestmark = pytest.mark.server
 
@@ -122,7 +123,7 @@ async def test_in_a_queue(stage: Stage) -> None:
 
 
 async def test_in_the_wait_before_the_next_try(stage: Stage) -> None:
-    """The timer ends; a resume begins to count anew."""
+    """The timer ends; a resume begins to count anew. It counts as paused, though it keeps the failure that it had."""
 
     async def stops(flow: Flow, state: State) -> None:
         part = stage.part(flow, state, recover_interval=AN_HOUR, max_retries=5).at(state, Temporary("no luck"))
@@ -133,6 +134,7 @@ async def test_in_the_wait_before_the_next_try(stage: Stage) -> None:
         await part.control("pause")
         status = await part.parked()
         assert (status.state, status.recovering, status.next_try) == (state, False, None)
+        assert (status.standing, see(await part.handle.describe()).standing) == ("paused", "paused")
         assert await part.control("resume")
         assert len(set(await part.finished())) == len((await part.ended()).stays)
 

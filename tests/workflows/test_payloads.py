@@ -183,15 +183,16 @@ async def test_a_thread_survives_all_signals(stage: Stage) -> None:
 
 
 async def test_a_sector_whose_history_has_become_long_stands_still_anew(stage: Stage) -> None:
-    """It continues as new with all that it knew, and a resume takes it to its end."""
+    """It continues as new with all that it knew and is found by, and a resume takes it to its end."""
     part = await stage.part(SEALER, State.TreeDBuilt).at(State.PC1Done, Permanent("broken")).start()
-    before = await part.parked()
+    before, found_by = await part.parked(), (await part.handle.describe()).typed_search_attributes
     huge = extremes("other")[0]
     assert await sent(part.handle, [huge] * 6) == 0
     await part.called("await_finalized", 2)
     after = await part.until(lambda status: status.halted)
     known = {"state", "halted", "failure", "sector", "stays", "since", "resumable"}
     assert after.model_dump(include=known) == before.model_dump(include=known)
+    assert (await part.handle.describe()).typed_search_attributes == found_by
     await part.control("resume")
     states = await part.finished()
     assert states[:4] == [State.TreeDBuilt, State.TicketAssigned, State.PC1Done, State.PC2Done]

@@ -1,13 +1,14 @@
 """The fleet's sectors, counted from Temporal's visibility: right after any restart, however many workers count.
 
-One list tells state, failure and ticket of all sectors as they were in one moment; counting each state by a query of
-its own would ask some forty times. How often is bounded by what it costs.
+One list tells state, since when, failure, round and ticket of all sectors as they were in one moment; counting each
+state by a query of its own would ask some forty times. How often is bounded by what it costs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from bisect import bisect_right
@@ -38,7 +39,6 @@ OLD = 300.0
 PAGE = 1000
 """As many as the server gives at once."""
 FLOWS = {flow.workflow: flow for flow in LATEST.values()}
-NO_FAILURE = "none"
 
 
 @dataclass
@@ -48,6 +48,10 @@ class Count:
     at: float = 0.0
     states: Counter[tuple[str, str]] = field(default_factory=Counter)
     parked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    since: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Of each state since when a sector is there that does not stand still, the earliest."""
+    rounds: dict[str, int] = field(default_factory=lambda: dict.fromkeys((flow.name for flow in FLOWS.values()), 0))
+    """Of each flow the most times that a sector has gone back which does not stand still."""
     tickets: list[float] = field(default_factory=list)
 
     @property
@@ -62,9 +66,15 @@ async def count(client: Client, task_queue: str) -> Count:
     running = f"ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}' AND {SECTORS}"
     async for found in client.list_workflows(running, page_size=PAGE):
         flow, shown = FLOWS[found.workflow_type].name, found.typed_search_attributes
-        counted.states[flow, shown.get(attributes.SEAL_STATE, default="?")] += 1
+        state = shown.get(attributes.SEAL_STATE, default="?")
+        counted.states[flow, state] += 1
         if shown.get(attributes.PARKED, default=False):
-            counted.parked[flow, shown.get(attributes.FAILURE_LEVEL, default="") or NO_FAILURE] += 1
+            counted.parked[flow, shown.get(attributes.FAILURE_LEVEL, default="") or definitions.NO_FAILURE] += 1
+        else:
+            since = shown.get(attributes.SEAL_SINCE)
+            if since:
+                counted.since[flow, state] = min(since.timestamp(), counted.since.get((flow, state), math.inf))
+            counted.rounds[flow] = max(counted.rounds[flow], shown.get(attributes.SEAL_ROUND, default=0))
         if ends := shown.get(attributes.TICKET_EXPIRES):
             counted.tickets.append(ends.timestamp())
     return counted
@@ -108,12 +118,18 @@ class FleetMetrics(Collector):
         at.add_metric([fleet], counted.at)
         yield at
         sectors, parked = gauge(definitions.SECTORS), gauge(definitions.PARKED)
+        longest, rounds = gauge(definitions.LONGEST_STAY), gauge(definitions.MOST_ROUNDS)
         if counted.is_good:
             for (flow, state), number in {**_every_state(), **counted.states}.items():
                 sectors.add_metric([fleet, flow, state], number)
             for (flow, level), number in {**_every_level(), **counted.parked}.items():
                 parked.add_metric([fleet, flow, level], number)
-        yield from (sectors, parked, self._tickets(counted))
+            now = time.time()
+            for (flow, state), since in {**dict.fromkeys(_every_state(), now), **counted.since}.items():
+                longest.add_metric([fleet, flow, state], max(0.0, now - since))
+            for flow, number in counted.rounds.items():
+                rounds.add_metric([fleet, flow], number)
+        yield from (sectors, parked, longest, rounds, self._tickets(counted))
 
     def _tickets(self, counted: Count) -> Metric:
         metric, now = definitions.TICKETS, time.time()
@@ -131,5 +147,5 @@ def _every_state() -> dict[tuple[str, str], int]:
 
 
 def _every_level() -> dict[tuple[str, str], int]:
-    levels = (NO_FAILURE, *definitions.PARKING_LEVELS)
+    levels = (*definitions.PAUSED_LEVELS, *definitions.PARKING_LEVELS)
     return {(flow.name, level): 0 for flow in FLOWS.values() for level in levels}
