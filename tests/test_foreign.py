@@ -27,8 +27,9 @@ from sealing.processors.lines import LINE_LIMIT, BrokenLineError, read_answer
 from sealing.processors.outcome import End, found_answer
 from sealing.processors.outcome import read_answer as read_output
 from sealing.processors.tasks import TreeD
-from sealing.stores import claim
-from sealing.stores.layout import STORE_MARK
+from sealing.stores import claim, layers, statefile
+from sealing.stores.layout import STATE_FILE, STORE_MARK, SectorFiles
+from sealing.stores.statefile import StateFileError, read_state
 from sealing.values import Parcel, SectorId
 from tests.manager.test_bad_manager import misbehaving, result
 from workers.embedded import EmbeddedError, read_config
@@ -44,6 +45,11 @@ def claimed(location: Path) -> Path:
     """Return where a location's claim is."""
     (location / "data").mkdir(exist_ok=True)
     return location / "data" / "claim.json"
+
+
+def files_in(location: Path) -> SectorFiles:
+    """Return the files of a sector there."""
+    return SectorFiles.local(location, SectorId(miner=1000, number=1))
 
 
 def _parcel(folder: Path) -> object:
@@ -73,6 +79,13 @@ READERS: dict[str, tuple[Callable[[Path], Path], Reader, int, type[Exception], s
         "is it the store's own?",
     ),
     "a claim": (claimed, lambda folder: claim.read_claim(str(folder)), claim.LIMIT, ValueError, "is larger than"),
+    "a state file": (
+        lambda folder: _made(files_in(folder).jobs) / STATE_FILE,
+        lambda folder: read_state(files_in(folder)),
+        statefile.LIMIT,
+        StateFileError,
+        "it is no state file",
+    ),
     "an embedded manager's file": (
         lambda folder: folder / "devnet.json",
         lambda folder: read_config(folder / "devnet.json"),
@@ -105,7 +118,7 @@ READERS: dict[str, tuple[Callable[[Path], Path], Reader, int, type[Exception], s
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -131,7 +144,7 @@ def test_a_file_that_is_too_large_is_refused(
 
 NESTED: dict[str, tuple[Callable[[Path], Path], Reader]] = {
     name: READERS[name][:2]
-    for name in ("a store's mark", "a claim", "an embedded manager's file", "a processor's output")
+    for name in ("a store's mark", "a claim", "a state file", "an embedded manager's file", "a processor's output")
 }
 
 
@@ -141,7 +154,7 @@ def test_a_file_that_is_nested_too_deeply_is_refused(
 ) -> None:
     """It ends in an error of ours, and not with the interpreter's stack."""
     where(tmp_path).write_bytes(b'{"a":' * DEEP + b"1" + b"}" * DEEP)
-    with pytest.raises((ValueError, SealingFailure, EmbeddedError)):
+    with pytest.raises((ValueError, SealingFailure, EmbeddedError, StateFileError)):
         read(tmp_path)
 
 
@@ -151,12 +164,14 @@ def test_a_line_that_is_nested_too_deeply_is_refused() -> None:
         read_answer(b'{"id": 1, "output": ' + b"[" * DEEP + b"]" * DEEP + b"}")
 
 
-@pytest.mark.parametrize("name", ["a store's mark", "a claim", "a token", "a processor's output", "a parcel"])
+@pytest.mark.parametrize(
+    "name", ["a store's mark", "a claim", "a state file", "a token", "a processor's output", "a parcel"]
+)
 def test_a_pipe_in_a_file_s_place_holds_nobody(tmp_path: Path, name: str) -> None:
     """Nobody writes to it, and it is not waited for."""
     where, read, *_ = READERS[name]
     os.mkfifo(where(tmp_path))
-    with pytest.raises((OSError, ValueError, SealingFailure)):
+    with pytest.raises((OSError, ValueError, SealingFailure, StateFileError)):
         read(tmp_path)
 
 
@@ -168,6 +183,18 @@ def test_a_record_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     os.truncate(tmp_path / "output.json", LINE_LIMIT + 1)
     assert JobFolder(tmp_path).record() is None
     assert found_answer(JobFolder(tmp_path), TASK) is None
+
+
+def test_notes_of_layers_that_are_too_large_are_none(tmp_path: Path) -> None:
+    """As any that cannot be right: the layers count as computed by nobody. A pipe is not waited for."""
+    file = tmp_path / layers.NOTES
+    file.touch()
+    os.truncate(file, foreign.DOCUMENT_LIMIT + 1)
+    assert layers._read(tmp_path) == {}
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(OSError, match="it is no file"):
+        layers._read(tmp_path)
 
 
 def test_a_configuration_may_come_by_a_pipe(tmp_path: Path) -> None:
@@ -240,7 +267,7 @@ def test_the_page_says_the_limits() -> None:
         "a line of a processor": f"{LINE_LIMIT >> 20} MiB",
         "a processor's log": f"{LOG_TAIL:,} bytes; of a stream begun anew after {piped.LOG_LIMIT >> 20} MiB",
         "a worker's TOML": f"{foreign.DOCUMENT_LIMIT >> 20} MiB",
-        "a location's claim": f"{claim.LIMIT >> 20} MiB",
+        "a location's claim": f"{claim.LIMIT >> 20} MiB; {statefile.LIMIT >> 20} MiB",
         "a file of keys": f"{keyring.FILE_LIMIT >> 10} KiB; {tokens.FILE_LIMIT >> 10} KiB",
         "an input of another machine": f"{LARGEST >> 20} MiB",
         "a signal's argument": f"{ARGUMENT_LIMIT >> 10} KiB",

@@ -48,7 +48,7 @@ async def connect(settings: Temporal, patience: float, runtime: Runtime | None =
     Raises StartError with the last reason, and at once for what no waiting cures: a file of keys that cannot be used,
     certificates that do not fit.
     """
-    keys, secrets = keys_of(settings), _secrets_of(settings)
+    keys, secrets = keys_of(settings), secrets_of(settings)
     give_up = asyncio.get_running_loop().time() + patience
     while True:
         try:
@@ -75,23 +75,23 @@ def keys_of(settings: Temporal) -> Keyring:
 
 
 @dataclass(frozen=True)
-class _Secrets:
+class Secrets:
     """What proves who this is, and what encrypts the connection."""
 
     api_key: str | None = field(repr=False)
     tls: TLSConfig | bool = field(repr=False)
 
 
-def _secrets_of(settings: Temporal) -> _Secrets:
+def secrets_of(settings: Temporal) -> Secrets:
     """Read the files that the settings name. Raises StartError."""
     try:
         key = tokens.of_file(settings.api_key_file) if settings.api_key_file else None
-        return _Secrets(key, tls_of(settings))
+        return Secrets(key, tls_of(settings))
     except ValueError as error:
         raise StartError(str(error)) from error
 
 
-async def _connect_once(settings: Temporal, keys: Keyring, secrets: _Secrets, runtime: Runtime | None) -> Client:
+async def _connect_once(settings: Temporal, keys: Keyring, secrets: Secrets, runtime: Runtime | None) -> Client:
     return await Client.connect(
         settings.address,
         namespace=settings.namespace,

@@ -37,9 +37,18 @@ LOCAL_TRIES = RetryPolicy(
     maximum_attempts=2, initial_interval=timedelta(milliseconds=200), non_retryable_error_types=[Wait.__name__]
 )
 """A wait is none of a local activity's: it goes on at once as a regular one, whose waiting is the server's."""
-PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=30)
+"""Pauses between two calls to a manager that is away: they double from the first one on."""
 SOON = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=5))
 """For what runs on a machine: a worker that returns finds its jobs within this and the heartbeat's timeout."""
+
+
+def patience(longest: timedelta = LONGEST_PAUSE) -> RetryPolicy:
+    """Return how often a manager that is away is called, so that work goes on within ``longest`` of its return.
+
+    That is half a minute at most, and a second at least: all sectors do it. No history depends on it.
+    """
+    return RetryPolicy(initial_interval=FIRST_PAUSE, maximum_interval=max(FIRST_PAUSE, min(longest, LONGEST_PAUSE)))
 
 
 def nobody(_: str) -> None:
@@ -61,8 +70,14 @@ async def local(activity: str, argument: object, result_type: type[T], summary: 
     )
 
 
-async def patient(
-    activity: str, argument: object, result_type: type[T], summary: str, heartbeat: timedelta = HEARTBEAT
+async def patient(  # noqa: PLR0913 - an activity call has that many parts
+    activity: str,
+    argument: object,
+    result_type: type[T],
+    summary: str,
+    *,
+    heartbeat: timedelta = HEARTBEAT,
+    longest: timedelta = LONGEST_PAUSE,
 ) -> T:
     """Call the manager for as long as it takes, on any worker of the fleet. Waiting writes no events."""
     return cast(
@@ -73,7 +88,7 @@ async def patient(
             result_type=result_type,
             start_to_close_timeout=QUICK_TIMEOUT,
             heartbeat_timeout=heartbeat,
-            retry_policy=PATIENT,
+            retry_policy=patience(longest),
             summary=summary,
         ),
     )
@@ -87,6 +102,7 @@ async def quick(  # noqa: PLR0913 - an activity call has that many parts
     *,
     on_away: Callable[[str], None] = nobody,
     heartbeat: timedelta = HEARTBEAT,
+    longest: timedelta = LONGEST_PAUSE,
 ) -> T:
     """Call the manager locally; if it is away, or has nothing yet, patiently, and tell ``on_away`` why."""
     try:
@@ -95,7 +111,7 @@ async def quick(  # noqa: PLR0913 - an activity call has that many parts
         if _is_answer(error) or is_cancelled_exception(error):
             raise
         on_away(bounded(str(error.cause or error), 300))
-    return await patient(activity, argument, result_type, summary, heartbeat)
+    return await patient(activity, argument, result_type, summary, heartbeat=heartbeat, longest=longest)
 
 
 async def on_machine(  # noqa: PLR0913 - an activity call has that many parts
@@ -160,7 +176,7 @@ async def run_step(step: Step, task: Task, on_away: Callable[[str], None]) -> Ou
 
 
 async def _run(step: Step, task: Task, on_away: Callable[[str], None]) -> Outcome:
-    activity, heartbeat = step.activity, task.settings.heartbeat_timeout
+    activity, heartbeat, longest = step.activity, task.settings.heartbeat_timeout, task.settings.rpc_polling_interval
     summary = f"{task.state}: {activity}"
     match step.where:
         case Place.Machine:
@@ -168,9 +184,9 @@ async def _run(step: Step, task: Task, on_away: Callable[[str], None]) -> Outcom
         case Place.Pool:
             return await _shared(step, task, summary)
         case Place.Chain:
-            return await patient(activity, task, Outcome, summary, heartbeat)
+            return await patient(activity, task, Outcome, summary, heartbeat=heartbeat, longest=longest)
         case Place.Manager:
-            return await quick(activity, task, Outcome, summary, on_away=on_away, heartbeat=heartbeat)
+            return await quick(activity, task, Outcome, summary, on_away=on_away, heartbeat=heartbeat, longest=longest)
         case Place.Thread:
             raise ApplicationError(f"{activity} is run by a sealing thread, not by a sector", non_retryable=True)
 

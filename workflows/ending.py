@@ -27,9 +27,9 @@ async def close(task: Task, ending: Ending, *, leave_files: bool = False) -> Non
     Files that are left go when the sector's thread next looks at its claim.
     """
     if leave_files:
-        await _tell(ending)
+        await _tell(task, ending)
     else:
-        await asyncio.gather(_clean_up(task), _tell(ending))
+        await asyncio.gather(_clean_up(task), _tell(task, ending))
 
 
 async def surely(work: Coroutine[Any, Any, T]) -> T:
@@ -43,12 +43,13 @@ async def surely(work: Coroutine[Any, Any, T]) -> T:
                 raise
 
 
-async def _tell(ending: Ending) -> None:
+async def _tell(task: Task, ending: Ending) -> None:
     # Not within the workflow task that came to the end: were that lost with its worker, all that it did would be done
     # again, and told to a manager for which the task has ended: it would end it, and the sector be taken for aborted.
     tell = patient if workflow.patched(TOLD_APART) else quick
     try:
-        await tell(REPORT_END, ending, bool, f"report of {ending.report.next}")
+        summary, longest = f"report of {ending.report.next}", task.settings.rpc_polling_interval
+        await tell(REPORT_END, ending, bool, summary, longest=longest)
     except FailureError as error:
         workflow.logger.warning(
             "the manager did not take the end of %s: %s", ending.report.sector, error.cause or error

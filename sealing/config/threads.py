@@ -31,7 +31,8 @@ class Sealing(Table):
     recover_interval: Duration = timedelta(seconds=60)
     """How long after a temporary failure the step runs again."""
     rpc_polling_interval: Duration = timedelta(seconds=30)
-    """How often the manager is asked whether a message has landed, once others of late had. The default is an epoch."""
+    """How often the manager is asked whether a message has landed, once others of late had. The default is an epoch.
+    One that is away is called as often, but once a second at most and every 30 s at least."""
     ignore_proof_check: bool = False
     """Whether a sector is finished once its proof is sent, without a look whether it lands."""
     request_task_max_retries: CountOrNone = 3

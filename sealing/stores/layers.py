@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from sealing import foreign
 from sealing.background import Check
 from sealing.processors import locks
 from sealing.processors.folder import JobFolder
@@ -129,10 +130,10 @@ def _identity(path: Path) -> tuple[int, int, int]:
 
 
 def _read(folder: Path) -> dict[int, Hex32]:
-    """Return what was noted: nothing where the file is not there or cannot be read."""
+    """Return what was noted: nothing where there are no right notes. Raises OSError for what cannot be read."""
     try:
-        return Notes.model_validate_json((folder / NOTES).read_bytes()).sha256
-    except (FileNotFoundError, ValidationError):
+        return Notes.model_validate_json(foreign.read(folder / NOTES, foreign.DOCUMENT_LIMIT)).sha256
+    except (FileNotFoundError, foreign.TooLargeError, ValidationError):
         return {}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from sealing import foreign
 from sealing.failures import bounded
 from sealing.sector import SectorInput
 from sealing.stores import durable
@@ -20,6 +21,8 @@ from sealing.values import Frozen
 
 VERSION = 1
 """Changed when a worker of before could not go on from a file, or would go on wrongly. Keys may come at any time."""
+LIMIT = 4 << 20
+"""Bytes of a file that are read: what is in it went to Temporal as well, which takes 2 MB."""
 REASON_LIMIT = 300
 """Characters of the reason why a file cannot be read."""
 
@@ -44,11 +47,13 @@ class StateFileError(Exception):
 def read_state(files: SectorFiles) -> StateFile | None:
     """Return a sector's state file; None if there is none. Raises StateFileError, also for another sector's file."""
     try:
-        content = files.state.read_bytes()
+        content = foreign.read(files.state, LIMIT)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise StateFileError(f"{files.state} cannot be read: {error.strerror or error}") from error
+    except foreign.TooLargeError as error:
+        raise StateFileError(f"{error}: it is no state file") from error
     try:
         kept = parsed(content)
     except ValueError as error:

@@ -101,9 +101,13 @@ def _keep(name: str, data: bytes) -> NoReturn:
     os._exit(FOUND)
 
 
+def memory_limit() -> int:
+    """Return the bytes of address space that this process may have from now on."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY
+
+
 def _limit_memory() -> None:
-    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_limit(),) * 2)
 
 
 if __name__ == "__main__":

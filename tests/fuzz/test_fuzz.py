@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -10,15 +11,17 @@ from random import Random
 
 import pytest
 
-from tests.fuzz.engine import SECONDS
+from tests.fuzz.engine import MEMORY, SECONDS, memory_limit
 from tests.fuzz.mutate import mutated
 from tests.fuzz.target import CORPUS, LIMIT, Target
 from tests.fuzz.targets import TARGETS
 
 INPUTS = 2000
 """Inputs of each target that are made."""
+LEAST = 100
+"""Inputs that each target is given, however slow it is."""
 PATIENCE = 0.75
-"""Seconds of computing for a target, whose inputs may be fewer then."""
+"""Seconds of computing for a target, whose inputs may be fewer than INPUTS then."""
 
 
 class Hang(BaseException):
@@ -27,17 +30,22 @@ class Hang(BaseException):
 
 @contextmanager
 def limited(target: Target, seconds: float) -> Iterator[None]:
-    """Raise Hang where the block computes for longer: not the clock's seconds, which others of the machine use up."""
+    """Raise Hang where the block computes for longer: not the clock's seconds, which others of the machine use up.
+
+    Where it takes more memory than the long form allows, it gets a MemoryError.
+    """
 
     def stop(*_: object) -> None:
         raise Hang(f"{target.name} computes for more than {seconds:g} s")
 
-    before = signal.signal(signal.SIGPROF, stop)
+    before, (soft, hard) = signal.signal(signal.SIGPROF, stop), resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_limit(), hard))
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
         signal.signal(signal.SIGPROF, before)
 
 
@@ -63,9 +71,9 @@ def test_what_is_made_of_the_corpus_does_no_harm(target: Target) -> None:
     """The same holds for inputs that are made of it, from a fixed seed."""
     random, until = Random(target.name), time.thread_time() + PATIENCE  # noqa: S311 - the same in every run
     seeds = [path.read_bytes() for path in target.seeds]
-    for _ in range(INPUTS):
+    for made in range(1, INPUTS + 1):
         take(target, mutated(random.choice(seeds), seeds, target.words, random))
-        if time.thread_time() > until:
+        if made >= LEAST and time.thread_time() > until:
             break
 
 
@@ -76,7 +84,7 @@ def test_every_corpus_has_its_target() -> None:
 
 
 def test_what_is_not_documented_is_a_finding() -> None:
-    """An error that a parser does not name, a hang, and a text that cannot be sent each fail the target."""
+    """An error that a parser does not name, a hang, too much memory, and a text that cannot be sent each fail it."""
 
     def crash(data: bytes) -> None:
         raise KeyError(data)
@@ -85,6 +93,9 @@ def test_what_is_not_documented_is_a_finding() -> None:
         while True:
             pass
 
+    def hoard(_: bytes) -> None:
+        bytearray(2 * MEMORY)
+
     def half(_: bytes) -> None:
         raise ValueError("\ud800")
 
@@ -92,5 +103,7 @@ def test_what_is_not_documented_is_a_finding() -> None:
         take(Target("crash", crash, (ValueError,)), b"x")
     with pytest.raises(Hang):
         take(Target("spin", spin), b"x")
+    with pytest.raises(MemoryError):
+        take(Target("hoard", hoard), b"x")
     with pytest.raises(UnicodeEncodeError):
         take(Target("half", half, (ValueError,)), b"x")

@@ -15,6 +15,7 @@ from temporalio.client import Client
 from sealing.addresses import network
 from sealing.config import Config, load, read
 from sealing.jsonrpc.access import Access
+from sealing.sector import thread_id
 from sealing.tokens import TokenError
 from tests.encryption.fleet import kept
 from tests.world.addresses import EVERYWHERE, own_address
@@ -25,6 +26,8 @@ from workers.presence.callers import callers
 
 TOKEN = "correct-horse-battery"  # noqa: S105 - the tests' own
 VERSION = {"jsonrpc": "2.0", "id": 1, "method": "VenusWorker.WorkerVersion", "params": []}
+HEADER = f'rpc_client.headers = {{{{ Authorization = "Bearer {TOKEN}" }}}}'
+"""Where the token stands in the worker's file itself, as with the other worker."""
 BEYOND = f'rpc_server.host = "{EVERYWHERE}"\n'
 
 
@@ -125,8 +128,9 @@ async def test_a_worker_does_not_start_without_its_token(temporal: Client, tmp_p
 
 
 @pytest.mark.server
+@pytest.mark.parametrize("bears", ['token_file = "{file}"', HEADER], ids=["token_file", "headers"])
 async def test_the_tokens_are_written_nowhere(
-    temporal: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    temporal: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, bears: str
 ) -> None:
     """Neither the manager's nor the worker's: not in a history, a log, a report, a job or any other file."""
     file = tmp_path / "token"
@@ -134,7 +138,7 @@ async def test_the_tokens_are_written_nowhere(
     monkeypatch.setenv("WORKER_TOKEN", f"{TOKEN}-worker")
     own = BEYOND + 'rpc_server.token_env = "WORKER_TOKEN"'
     async with plant(temporal, tmp_path / "plant", worker=own, token_file=file) as built:
-        built.file.write_text(built.file.read_text().replace("[sealing]", f'token_file = "{file}"\n[sealing]', 1))
+        _say(built.file, bears.format(file=file))
         built.simulate(pc2={"fail": "broken", "times": 3})
         with caplog.at_level("DEBUG"):
             async with worker(built) as port:
@@ -142,7 +146,14 @@ async def test_the_tokens_are_written_nowhere(
                 assert await status("127.0.0.1", port, Authorization=f"Bearer {TOKEN}-nearly") == 401
                 await built.sector().signal("resume")
                 await built.finished()
-        histories = await kept(built, built.sector().id)
-        found = [path for path in built.folder.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
-        assert (found, TOKEN.encode() in histories, TOKEN in caplog.text) == ([], False, False)
+        (thread,) = built.config.sealing_thread
+        histories = await kept(built, built.sector().id, thread_id(built.config.worker.name, thread.location))
+        held = {path for path in built.folder.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()}
+        found = held - ({built.file} if bears == HEADER else set())
+        assert (found, TOKEN.encode() in histories, TOKEN in caplog.text) == (set(), False, False)
         assert TOKEN not in repr(built.config) + json.dumps(repr(built.devnet.config))
+
+
+def _say(file: Path, more: str) -> None:
+    """Add to what a worker's file says of its manager."""
+    file.write_text(file.read_text().replace("[sealing]", f"{more}\n[sealing]", 1))

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from sealing.flow.registry import FLOWS, LATEST
 from sealing.flow.state import State
+from sealing.manager.client import MOST_PIECES
 from sealing.sector import Home, SectorInput, Settings
 from sealing.stores import durable
 from sealing.stores.layout import SectorFiles
 from sealing.stores.statefile import (
+    LIMIT,
     StateFile,
     StateFileError,
     adopt_command,
@@ -23,7 +25,7 @@ from sealing.stores.statefile import (
     sectors_in,
     write_state,
 )
-from sealing.values import SectorId
+from sealing.values import Deal, Piece, SectorId
 from tests.world.stage import STEPS, come_to
 
 NUMBERS = st.integers(min_value=0, max_value=2**64 - 1)
@@ -135,6 +137,20 @@ def test_it_is_there_or_not(tmp_path: Path) -> None:
     assert read_state(files) == kept
     assert sectors_in(tmp_path) == [files]
     assert list(files.jobs.iterdir()) == [files.state]
+
+
+def test_the_largest_task_is_read_back(tmp_path: Path) -> None:
+    """One with as many pieces as a manager may give, with the longest numbers, in a file that is far from the limit."""
+    deal = Deal(piece_cid="b" * 64, size=2**63, payload_size=2**63, deal_id=2**63, allocation_id=2**63)
+    kept = at(tmp_path)
+    pieces = {"deals": (deal,) * MOST_PIECES, "pieces": (Piece(commitment="a" * 64, size=2**63),) * MOST_PIECES}
+    kept = kept.model_copy(
+        update={"task": kept.task.model_copy(update={"sector": kept.task.sector.model_copy(update=pieces)})}
+    )
+    files = kept.task.sector.files
+    write_state(files, kept)
+    assert read_state(files) == kept
+    assert files.state.stat().st_size < LIMIT / 2
 
 
 def test_the_command_is_one_for_a_shell() -> None:

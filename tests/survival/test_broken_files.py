@@ -13,8 +13,8 @@ from temporalio.client import Client
 from sealing.failures import Level
 from sealing.flow.state import State
 from sealing.processors.folder import JobFolder
+from tests.survival.jobs import begun, pid
 from tests.survival.program import WorkerProgram, program
-from tests.survival.test_kill import pc1_of, pid
 from tests.world.plant import Plant, plant
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
@@ -54,7 +54,7 @@ def job(built: Plant, stage: str) -> JobFolder:
 
 async def killed_in_pc1(built: Plant, worker: WorkerProgram) -> None:
     """Kill the worker while PC1 runs."""
-    await pc1_of(built)
+    await begun(built)
     worker.kill()
     await worker.gone()
 

@@ -16,8 +16,9 @@ from sealing.flow.state import State
 from sealing.stores.claim import claim_path
 from tests.operate.command import Ran, on_worker, sealflow
 from tests.survival.database import Database, database
+from tests.survival.jobs import begun, pid
 from tests.survival.program import WorkerProgram, program
-from tests.survival.test_kill import kill_at, pc1_of, pid, sealed_once
+from tests.survival.test_kill import kill_at, sealed_once
 from tests.world.plant import Plant, plant
 from workers.operate import adopting
 
@@ -106,7 +107,7 @@ async def test_a_running_job_is_taken_up_and_the_thread_goes_on(tmp_path: Path) 
     """PC1 has run on: it ends in the sector that is adopted, and the thread takes the next one after that."""
     async with lost(tmp_path, sectors=2) as (temporal, built, worker):
         built.simulate(pc1={"seconds": 20, "times": 1})
-        process = await pc1_of(built)
+        process = await begun(built)
         worker.kill()
         await worker.gone()
         await temporal.use("new")

@@ -14,9 +14,7 @@ from temporalio.client import Client
 from sealing.devnet.pool import Kind
 from sealing.flow.sealer import SEALER
 from sealing.flow.state import State
-from sealing.processors.folder import JobFolder
 from tests.survival.program import WorkerProgram, program
-from tests.workflows.test_streams import alive, streams
 from tests.world.plant import Plant, plant
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
@@ -36,8 +34,6 @@ WITH_EFFECT = (
     "Venus.SubmitProof",
     "Venus.ReportFinalized",
 )
-DRAINS = 20.0
-"""Seconds that a worker that drains may take; on a machine that does nothing else it is one or two."""
 CALLS = [WITH_EFFECT[:4], WITH_EFFECT[4:]]
 
 
@@ -119,76 +115,3 @@ async def test_a_kill_before_the_answer_arrives_loses_nothing(
 ) -> None:
     """What the manager has done already is not done twice: no second sector, no second message."""
     await asyncio.gather(*(killed_after(temporal, tmp_path / method, method) for method in methods))
-
-
-async def test_a_job_outlives_its_worker_and_is_taken_up(temporal: Client, tmp_path: Path) -> None:
-    """Killed while PC1 runs, the next worker finds the same process at work and takes its result."""
-    async with plant(temporal, tmp_path) as built:
-        built.simulate(pc1={"seconds": 4})
-        async with program(built) as worker:
-            process = await pc1_of(built)
-            worker.kill()
-            await worker.gone()
-            assert pid(built) == process
-            await worker.start()
-            await sealed_once(built)
-
-
-async def test_a_worker_that_is_asked_to_end_does_so_at_once_and_its_jobs_run_on(
-    temporal: Client, tmp_path: Path
-) -> None:
-    """SIGTERM: exit status 0 within seconds while PC1 goes on; the next worker waits for the same process."""
-    async with plant(temporal, tmp_path) as built:
-        built.simulate(pc1={"until": str(tmp_path / "looked")})
-        async with program(built) as worker:
-            process = await pc1_of(built)
-            async with asyncio.timeout(DRAINS):
-                assert await worker.terminate() == 0
-            assert pid(built) == process
-            await worker.start()
-            await built.until(lambda: followed(built, process), f"the next worker to wait for process {process}")
-            assert pid(built) == process
-            (tmp_path / "looked").touch()
-            await sealed_once(built)
-
-
-async def test_a_processor_of_others_ends_with_its_worker_and_the_next_does_its_task_again(
-    temporal: Client, tmp_path: Path
-) -> None:
-    """SIGTERM while a stream is at PC1: it ends too, for its answer would reach nobody; no retry is used up by that."""
-    cache = str(tmp_path / "cache")
-    async with plant(temporal, tmp_path, processors=streams(tmp_path, "pc1")) as built:
-        built.simulate(pc1={"until": str(tmp_path / "never")})
-        async with program(built, SEALFLOW_CACHE=cache) as worker:
-            await built.until(lambda: built.starts("pc1"), "PC1 to run")
-            async with asyncio.timeout(DRAINS):
-                assert await worker.terminate() == 0
-            assert alive(built) == []
-            built.simulate()
-            await worker.start()
-            summary = await built.finished()
-            assert {stay.tries for stay in summary.stays} == {1}
-            assert built.starts("pc1") == 2
-            assert built.left_behind() == []
-
-
-async def pc1_of(built: Plant) -> int:
-    """Wait until PC1 runs, and return its process id."""
-    await built.until(lambda: pid(built) is not None, "PC1 to run")
-    found = pid(built)
-    assert found is not None
-    return found
-
-
-def pid(built: Plant) -> int | None:
-    """Return the process id of a PC1 that runs."""
-    leader = JobFolder(built.folder / "threads" / "0" / "data" / "jobs" / str(built.id()) / "pc1").leader()
-    return None if leader is None else leader.pid
-
-
-async def followed(built: Plant, process: int) -> bool:
-    """Tell whether an activity's sign of life names a process."""
-    described = await built.sector().describe()
-    pending = described.raw_description.pending_activities
-    beats = (json.loads(each.data) for one in pending for each in one.heartbeat_details.payloads)
-    return any(beat.get("pid") == process and beat.get("phase") == "running" for beat in beats)

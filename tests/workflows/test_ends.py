@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
@@ -177,6 +179,24 @@ async def test_a_manager_that_is_away_parks_nothing(stage: Stage) -> None:
         assert (await part.status()).outage is None
 
     await together(((flow.name, state), waits(flow, state)) for flow, state in CALLS)
+
+
+async def test_a_manager_that_is_away_is_called_once_a_polling_interval(stage: Stage) -> None:
+    """So that work goes on within one of its return: every 30 s at least, once a second at most. The end's call too."""
+
+    async def waits(polling: timedelta, longest: timedelta) -> None:
+        part = stage.part(SEALER, State.C2Done, rpc_polling_interval=polling).at(State.C2Done, AWAY, AWAY)
+        await part.start()
+        await part.finished()
+        scheduled = [
+            event.activity_task_scheduled_event_attributes async for event in part.handle.fetch_history_events()
+        ]
+        pauses = {each.activity_type.name: each.retry_policy.maximum_interval.ToTimedelta() for each in scheduled}
+        assert (pauses["submit_proof"], pauses["report_end"]) == (longest, longest)
+
+    second = timedelta(seconds=1)
+    cases = [(second / 10, second), (7 * second, 7 * second), (180 * second, 30 * second)]
+    await together((case, waits(*case)) for case in cases)
 
 
 async def test_a_wait_for_the_manager_can_be_paused(stage: Stage) -> None:
