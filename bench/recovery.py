@@ -20,8 +20,9 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from tests.chaos.blows import jobs
-from tests.chaos.site import Site, site, until
+from tests.chaos.processes import jobs
+from tests.chaos.programs import until
+from tests.chaos.site import Site, site
 
 KILLS = 8
 PC1_SECONDS = 600
