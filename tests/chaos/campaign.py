@@ -30,12 +30,14 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from tests.chaos.attack import Attack, Missed
 from tests.chaos.blows import BLOWS, Blow, Need
 from tests.chaos.checker import check
+from tests.chaos.histories import Run
+from tests.chaos.loss import database_lost
 from tests.chaos.programs import until
 from tests.chaos.report import Report, lines
 from tests.chaos.site import Site, site
 from tests.world.disks import Disk, small_disk
 
-WORK_WITHIN = 90.0
+WORK_WITHIN = 180.0
 """Seconds in which each sector must go on after a blow."""
 STEPS = 2
 """How many reports of a sector must come: the first may be of a step that had ended before the blow."""
@@ -90,6 +92,7 @@ async def campaign(folder: Path, plan: Plan, say: Say, stop: asyncio.Event) -> R
     What goes wrong in between ends the blows, so that it is found as it was, and is told in the report.
     """
     chance, report, began = random.Random(plan.seed), Report(plan.seed), time.monotonic()  # noqa: S311 - a seed repeats it
+    earlier: list[Run] = []
     async with attacked(folder, chance, plan) as attack:
         blows = possible(attack, plan.blows)
         report.skipped = [f"{blow.name}, which needs {blow.needs}" for blow in plan.blows if blow not in blows]
@@ -98,24 +101,31 @@ async def campaign(folder: Path, plan: Plan, say: Say, stop: asyncio.Event) -> R
             while report.kills < plan.kills and not stop.is_set() and not report.wrong:
                 await _struck(attack, _chosen(attack, blows), plan.within, report, say)
                 await asyncio.sleep(chance.uniform(0, 1.5))
+            if not report.wrong:
+                earlier, report.adopted = await database_lost(attack.site, await _client(attack.site))
+                seconds = await _went_on(attack.site, plan.within)
+                say(f"Temporal's database is lost: {report.adopted} sectors adopted, {seconds:.1f} s")
         report.minutes = (time.monotonic() - began) / 60
         report.known, report.points = len(attack.points()), len(attack.deaths)
         report.left = [f"{program}: {point}" for program, point in attack.left()]
-        say("the blows are over; what is under way comes to its end")
+        say("what is under way comes to its end")
         with _told(report):
             await sealed(attack.site)
         with _told(report):
-            await _checked(attack.site, report)
+            await _checked(attack.site, report, earlier)
         if report.wrong and attack.disk:
             keep_disks(folder)
     return report
 
 
-async def _checked(built: Site, report: Report) -> None:
+async def _client(built: Site) -> Client:
+    return await Client.connect(f"127.0.0.1:{built.temporal.port}", data_converter=pydantic_data_converter)
+
+
+async def _checked(built: Site, report: Report, earlier: list[Run]) -> None:
     report.sectors = len(built.ask("SELECT name FROM sectors"))
     report.upgrades = len(built.ask("SELECT number FROM upgrades"))
-    client = await Client.connect(f"127.0.0.1:{built.temporal.port}", data_converter=pydantic_data_converter)
-    report.wrong += await check(built, client)
+    report.wrong += await check(built, await _client(built), earlier)
 
 
 @contextlib.contextmanager

@@ -7,13 +7,13 @@ not what that believes.
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from temporalio.client import Client
 
-from tests.chaos.histories import check_histories
+from tests.chaos.histories import Run, check_runs, joined, read_runs
 from tests.chaos.processes import at_work_in, begun_for, job_of, session
 from tests.chaos.site import Site
 from tests.chaos.stages import check_stages
@@ -24,27 +24,31 @@ UPGRADES = "SELECT sector FROM upgrades"
 STORED = ("sealed/{0}", *(f"cache/{{0}}/{name}" for name in AUXILIARY))
 
 
-async def check(site: Site, client: Client) -> list[str]:
-    """Return what is wrong, a line each; nothing where nothing was lost or done twice. The worker has been ended."""
-    ways_back: dict[str, int] = {}
-    histories = [line async for line in check_histories(site, client, ways_back)]
-    finished = {task: ways_back.get(task, 0) for task in _finished(site)}
+async def check(site: Site, client: Client, earlier: Sequence[Run] = ()) -> list[str]:
+    """Return what is wrong, a line each; nothing where nothing was lost or done twice. The worker has been ended.
+
+    ``earlier`` are the runs in a database that was lost.
+    """
+    runs, given = joined(earlier, await read_runs(client)), dict(_tasks(site))
+    ways_back = Counter[str]()
+    for run in runs:
+        ways_back[run.task] += run.ways_back
     return [
         *_sectors(site),
         *_messages(site),
-        *check_stages(site, finished),
+        *check_stages(site, {task: ways_back[task] for task, ended in given.items() if ended == "finalized"}),
         *_disks(site),
         *_processes(site),
-        *histories,
+        *check_runs(set(given), runs),
     ]
 
 
-def _finished(site: Site) -> Iterator[str]:
-    """Yield the tasks that the manager takes for finished."""
-    for row in site.ask("SELECT name FROM sectors WHERE ended = 'finalized'"):
-        yield f"sealer-{row['name'].removeprefix('s-')}"
-    for row in site.ask("SELECT sector FROM upgrades WHERE ended = 'finalized'"):
-        yield f"snapup-{row['sector'].removeprefix('s-')}"
+def _tasks(site: Site) -> Iterator[tuple[str, str | None]]:
+    """Yield the tasks that the manager has given out, each with how it has ended."""
+    for row in site.ask("SELECT name, ended FROM sectors"):
+        yield f"sealer-{row['name'].removeprefix('s-')}", row["ended"]
+    for row in site.ask("SELECT sector, ended FROM upgrades"):
+        yield f"snapup-{row['sector'].removeprefix('s-')}", row["ended"]
 
 
 def _sectors(site: Site) -> Iterator[str]:

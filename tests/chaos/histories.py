@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
-
-from tests.chaos.site import Site
 
 EVENTS = 12
 """How many of its last events are told of a task that has not ended."""
@@ -27,38 +26,74 @@ WAYS = {
 """The events of a task to which nothing happened on chain, in their order."""
 STORED_AGAIN = " RePersist Persist"
 """What a manager whose store was away brings about, as often as it misses an upgrade's files."""
+COMPLETED = WorkflowExecutionStatus.COMPLETED.name
+RUNNING = WorkflowExecutionStatus.RUNNING.name
+MANAGERS = frozenset(
+    ["AcquireDeals", "AssignTicket", "SubmitPC", "CheckPC", "SubmitPersistance", "AssignSeed", "SubmitProof", "Finish"]
+)
+"""Events of steps that only ask the manager."""
 BACK = frozenset({"TicketExpired", "resume", "control"})
 """Events and commands that may take a task back."""
 
 
-async def check_histories(site: Site, client: Client, ways_back: dict[str, int]) -> AsyncIterator[str]:
-    """Tell of each task that is not as it must be. Note in ``ways_back`` how often each was taken back."""
-    runs: defaultdict[str, int] = defaultdict(int)
+@dataclass(frozen=True)
+class Run:
+    """A run of a task: how it ended, the names of what moved it, and, unless it completed, what it is at."""
+
+    task: str
+    status: str
+    gone: tuple[str, ...]
+    stands: str = ""
+
+    @property
+    def ways_back(self) -> int:
+        """How often it may have been taken back."""
+        return sum(name in BACK for name in self.gone)
+
+
+async def read_runs(client: Client) -> list[Run]:
+    """Return all runs of tasks that the server knows."""
+    runs = []
     async for found in client.list_workflows("WorkflowType IN ('Sealer', 'SnapUp')"):
-        runs[found.id] += 1
         history = await client.get_workflow_handle(found.id, run_id=found.run_id).fetch_history()
-        events = history.to_json_dict()["events"]
-        ways_back[found.id] = sum(name in BACK for name in names(events))
-        if found.status is not WorkflowExecutionStatus.COMPLETED:
-            yield f"{found.id} is {found.status and found.status.name}: {await _stands(client, found.id)}"
-        elif line := astray(found.id, events):
-            yield line
-    given = {f"sealer-{row['name'].removeprefix('s-')}" for row in site.ask("SELECT name FROM sectors")}
-    given |= {f"snapup-{row['sector'].removeprefix('s-')}" for row in site.ask("SELECT sector FROM upgrades")}
-    if given != set(runs):
-        yield f"the manager's sectors and the server's workflows differ in {sorted(given ^ set(runs))}"
-    for task, count in runs.items():
-        if count > 1:
-            yield f"{task} had {count} runs"
+        gone = tuple(names(history.to_json_dict()["events"]))
+        status = found.status.name if found.status else "of no status"
+        runs.append(Run(found.id, status, gone, "" if status == COMPLETED else await _stands(client, found.id)))
+    return runs
 
 
-def astray(task: str, events: Sequence[dict[str, Any]]) -> str | None:
-    """Return in what a finished task's history differs from the way that it must go; one that was taken back may."""
-    gone = list(names(events))
-    way = " ".join(gone).replace(STORED_AGAIN, "")
-    if way == WAYS[task.partition("-")[0]] or BACK & set(gone):
-        return None
-    return f"{task} went another way than it must: {' '.join(gone)}"
+def check_runs(given: set[str], runs: Sequence[Run]) -> Iterator[str]:
+    """Tell of each task that was given out, and of each run, that is not as it must be."""
+    for run in runs:
+        if run.status != COMPLETED:
+            yield f"{run.task} is {run.status}: {run.stands}"
+        elif run.ways_back == 0 and " ".join(run.gone).replace(STORED_AGAIN, "") != WAYS[run.task.partition("-")[0]]:
+            yield f"{run.task} went another way than it must: {' '.join(run.gone)}"
+    count = Counter(run.task for run in runs)
+    if given != set(count):
+        yield f"the manager's sectors and the server's workflows differ in {sorted(given ^ set(count))}"
+    yield from (f"{task} had {runs_of} runs" for task, runs_of in count.items() if runs_of > 1)
+
+
+def joined(earlier: Sequence[Run], later: Sequence[Run]) -> list[Run]:
+    """Return the runs of two databases, of which the first was lost, with each adopted task's two as one."""
+    before = {run.task: run for run in earlier if run.status == RUNNING}
+    adopted = [replace(run, gone=_lapped(before.pop(run.task), run)) if run.task in before else run for run in later]
+    return [*(run for run in earlier if run.status != RUNNING), *before.values(), *adopted]
+
+
+def _lapped(before: Run, after: Run) -> tuple[str, ...]:
+    """Return the way of a task that began again from its state file.
+
+    The manager's steps since the last one on the machine are not in the file: they are repeated. A step that had ended,
+    and of whose end the database had not heard yet, is in the file alone.
+    """
+    way = tuple(WAYS[before.task.partition("-")[0]].split())
+    gone, again = (tuple(" ".join(run.gone).replace(STORED_AGAIN, "").split()) for run in (before, after))
+    if again and again[0] in gone and set(gone[gone.index(again[0]) :]) <= MANAGERS:
+        gone = gone[: gone.index(again[0])]
+    unheard = way[len(gone) : len(gone) + 1]
+    return way if gone + unheard + again == way and not MANAGERS & set(unheard) else gone + again
 
 
 def names(events: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -13,7 +13,8 @@ class Report:
 
     A kill counts when something was killed, and is recovered from when every sector that was under way after it has
     gone on. ``seconds`` are those until then, of each blow that was recovered from. ``missed`` are blows that met
-    nothing. ``points`` were died at, of ``known`` that our programs came to; ``left`` are the others.
+    nothing. ``points`` were died at, of ``known`` that our programs came to; ``left`` are the others. ``adopted`` are
+    the sectors that began again from their state files when Temporal's database was lost, after the blows.
     """
 
     seed: int
@@ -22,6 +23,7 @@ class Report:
     missed: int = 0
     sectors: int = 0
     upgrades: int = 0
+    adopted: int = 0
     points: int = 0
     known: int = 0
     minutes: float = 0.0
@@ -41,7 +43,7 @@ def lines(report: Report) -> str:
     told += [f"WRONG: {line}" for line in report.wrong]
     told.append(
         f"{report.kills} kills, {report.recoveries} recoveries, {report.missed} blows that met nothing, in"
-        f" {report.minutes:.1f} min; {report.points} of {report.known} named points died at;"
-        f" {report.sectors} sectors, {report.upgrades} upgrades, {len(report.wrong)} things wrong; seed {report.seed}"
+        f" {report.minutes:.1f} min; {report.points} of {report.known} named points died at; {report.sectors} sectors,"
+        f" {report.upgrades} upgrades, {report.adopted} adopted, {len(report.wrong)} things wrong; seed {report.seed}"
     )
     return "\n".join(told)

@@ -14,9 +14,9 @@ from tests.chaos.campaign import Plan, campaign
 from tests.chaos.report import lines
 from tests.conftest import REQUIRE_ALL
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.server, pytest.mark.timeout(1200)]
 
-KILLS = 8
+KILLS = 6
 
 
 async def test_a_short_campaign_loses_nothing(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ async def test_a_short_campaign_loses_nothing(tmp_path: Path) -> None:
     report = await campaign(tmp_path, Plan(KILLS, seed=5), told.append, asyncio.Event())
     assert report.wrong == [], "\n".join([*told, lines(report)])
     assert report.recoveries == report.kills == KILLS
-    assert report.sectors > 0
+    assert report.sectors >= report.adopted > 0
     assert report.skipped == [] or not os.environ.get(REQUIRE_ALL)
 
 

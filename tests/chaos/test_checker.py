@@ -8,18 +8,17 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tests.chaos.campaign import sealed
 from tests.chaos.checker import check
-from tests.chaos.histories import astray, names
+from tests.chaos.histories import COMPLETED, RUNNING, Run, check_runs, joined, names
 from tests.chaos.programs import until
 from tests.chaos.site import Site, site
 
@@ -166,33 +165,74 @@ async def test_a_process_that_is_left_behind_is_found(ended: tuple[Site, Client]
     assert found == [f"process {process.pid} is left behind: {job if marked else 'of no job'}"]
 
 
-async def test_a_second_run_of_a_task_is_found(ended: tuple[Site, Client]) -> None:
-    """Also one that was terminated."""
-    built, client = ended
-    handle = await client.start_workflow("SnapUp", id="snapup-t01000-1", task_queue="nowhere")
-    await handle.terminate()
-    found: list[str] = []
-    while not found:  # the server lists it soon
-        found = await check(built, client)
-    execution = WorkflowExecution(workflow_id=handle.id, run_id=handle.first_execution_run_id or "")
-    request = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
-    await client.workflow_service.delete_workflow_execution(request)
-    while await check(built, client):
-        pass
-    assert [line.partition(":")[0] for line in found] == [
-        "snapup-t01000-1 is TERMINATED",
-        "snapup-t01000-1 had 2 runs",
+TASKS = {"sealer-finished": "PC2", "snapup-finished": "SnapEncode"}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_step_that_ended_twice_is_found(task: str) -> None:
+    """As one that is missing: a task that was not taken back goes its way once, by what the server has recorded."""
+    run = recorded(task)
+    at = run.gone.index(TASKS[task])
+    assert list(check_runs({task}, [run])) == []
+    for wrong in (run.gone[: at + 1] + run.gone[at:], run.gone[:at] + run.gone[at + 1 :]):
+        assert list(check_runs({task}, [replace(run, gone=wrong)])) == [
+            f"{task} went another way than it must: {' '.join(wrong)}"
+        ]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_second_run_of_a_task_is_found(task: str) -> None:
+    """And one that did not complete, with what it is at."""
+    run = recorded(task)
+    assert list(check_runs({task}, [run, replace(run, status="TERMINATED", stands="this")])) == [
+        f"{task} is TERMINATED: this",
+        f"{task} had 2 runs",
     ]
 
 
-@pytest.mark.parametrize(("name", "step"), [("sealer-finished", "PC2"), ("snapup-finished", "SnapEncode")])
-def test_a_step_that_ended_twice_is_found(name: str, step: str) -> None:
-    """As one that is missing: a task that was not taken back goes its way once, by what the server has recorded."""
+def test_a_task_that_only_one_side_knows_is_found() -> None:
+    """The manager has given out a sector of which the server knows nothing, or the other way round."""
+    run = recorded("sealer-finished")
+    says = "the manager's sectors and the server's workflows differ in "
+    assert list(check_runs({run.task, "sealer-t01000-2"}, [run])) == [f"{says}['sealer-t01000-2']"]
+    assert list(check_runs(set(), [run])) == [f"{says}['{run.task}']"]
+
+
+@pytest.mark.parametrize("name", ["sealer-expired-before-pc2", "sealer-parked-and-taken-back"])
+def test_a_task_that_was_taken_back_may_take_another_way(name: str) -> None:
+    """Its ticket has expired, or an operator has said so: the history tells it."""
+    run = recorded(name)
+    assert run.ways_back > 0
+    assert list(check_runs({run.task}, [run])) == []
+
+
+def test_files_of_an_upgrade_may_be_stored_again() -> None:
+    """As often as the manager says that it misses them."""
+    run = recorded("snapup-stored-again")
+    assert list(check_runs({run.task}, [run])) == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(6, 6), (5, 6), (8, 6), (8, 9), (14, 13)])
+def test_a_task_that_was_adopted_has_gone_its_way_in_two_databases(before: int, after: int) -> None:
+    """What only asked the manager may be in both, a step on the machine of which only its file knows in neither."""
+    run = recorded("sealer-finished")
+    runs = joined([replace(run, gone=run.gone[:before], status=RUNNING)], [replace(run, gone=run.gone[after:])])
+    assert list(check_runs({run.task}, runs)) == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(6, 5), (6, 7), (6, 8), (9, 6)])
+def test_a_step_that_an_adopted_task_repeats_or_leaves_out_is_found(before: int, after: int) -> None:
+    """On the machine a step is not repeated; and of those that only ask the manager none is left out."""
+    run = recorded("sealer-finished")
+    runs = joined([replace(run, gone=run.gone[:before], status=RUNNING)], [replace(run, gone=run.gone[after:])])
+    (line,) = check_runs({run.task}, runs)
+    assert f"{run.task} went another way than it must" in line
+
+
+def recorded(name: str) -> Run:
+    """Return the run of a task that is named as the stored history that it has."""
     events = json.loads((HISTORIES / f"{name}.json").read_text())["events"]
-    assert astray(name, events) is None
-    (at,) = [at for at, event in enumerate(events) if list(names([event])) == [step]]
-    assert f" {step} {step} " in str(astray(name, [*events[:at], events[at], *events[at:]]))
-    assert f" {step} " not in str(astray(name, [*events[:at], *events[at + 1 :]]))
+    return Run(name, COMPLETED, tuple(names(events)))
 
 
 @contextmanager
