@@ -23,6 +23,8 @@ FOR = 2.5
 """Seconds that what is no kill lasts: longer than the heartbeat timeout, and a poll."""
 POINT_WITHIN = 10.0
 """Seconds in which a worker must have come to the point at which it is to die."""
+AT_ITS_START = 0.5
+"""How often a program that is to die at a point is started for that: some points it comes to only then."""
 WRONG_CLOCK = 600
 """Seconds that the worker's clock may be wrong."""
 CHAIN_JUMP = 60
@@ -76,11 +78,15 @@ async def worker(attack: Attack) -> str:
 
 
 async def at_a_point(attack: Attack) -> str:
-    """Let the worker or the manager die at the first point that it comes to of some at which it died least often."""
+    """Let the worker or the manager die at the first point that it comes to of some at which it died least often.
+
+    It is in the middle of its work, or is started for it.
+    """
     program, points = attack.next_points()
     deaths = len(program.died_at)
     program.order(*points)
-    await _again(program)
+    if attack.chance.random() < AT_ITS_START:
+        await _again(program)
     await program.ended(POINT_WITHIN)
     program.order()
     died_at = program.died_at[-1] if len(program.died_at) > deaths else None

@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,7 @@ from tests.chaos.checker import check
 from tests.chaos.histories import Run
 from tests.chaos.loss import database_lost
 from tests.chaos.programs import until
-from tests.chaos.report import Report, lines
+from tests.chaos.report import Report, as_json, lines
 from tests.chaos.site import Site, site
 from tests.world.disks import Disk, small_disk
 
@@ -166,7 +166,7 @@ async def _struck(attack: Attack, blow: Blow, within: float, report: Report, say
     except AssertionError as error:
         raise AssertionError(f"after the blow {blow.name!r} ({detail}): {error}") from None
     report.recoveries += blow.kills
-    report.seconds[blow.name].append(seconds)
+    report.seconds.setdefault(blow.name, []).append(seconds)
     return say(f"{report.kills:4}  {blow.name:<28} {seconds:5.1f} s  {detail}")
 
 
@@ -242,7 +242,7 @@ def main() -> int:
     folder = given.keep or Path(tempfile.mkdtemp(prefix="sealflow-chaos-"))
     plan = Plan(given.kills, seed, given.threads, given.real)
     report = asyncio.run(_until_interrupted(folder, plan, say))
-    sys.stdout.write((json.dumps(asdict(report), indent=2) if given.json else lines(report)) + "\n")
+    sys.stdout.write((as_json(report) if given.json else lines(report)) + "\n")
     if report.wrong:
         say(f"what is left of it: {folder}")
     elif not given.keep:

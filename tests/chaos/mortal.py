@@ -3,8 +3,8 @@
 A point lies before and after whatever outlives the process: each change of the file system, each start of a program,
 each call of the manager, each activity; in the manager each transaction of its database, so between what it has
 written and its answer. It is named after the function of ours that comes to it. SEALFLOW_MORTAL names a JSON file,
-``{"die_at": [POINT, …]}``; it dies at the first of them. The points that it comes to are written beside the file,
-``<name>.seen``, one a line, and in the same way to ``<name>.died`` the one that it dies at.
+``{"die_at": [POINT, …]}``, which may be replaced at any time; it dies at the first of them that it comes to. All points
+that it comes to are written beside the file, ``<name>.seen``, one a line; the one that it dies at, ``<name>.died``.
 """
 
 from __future__ import annotations
@@ -35,19 +35,26 @@ class Points:
     """The points that were come to, and those of which the first is the last."""
 
     def __init__(self, file: Path) -> None:
-        """Read what is ordered."""
-        self._last = frozenset(json.loads(file.read_text())["die_at"])
-        self._seen: set[str] = set()
+        """Take the file of what is ordered."""
         self._file = file
+        self._written = 0
+        self._last: frozenset[str] = frozenset()
+        self._seen: set[str] = set()
 
     def reach(self, point: str) -> None:
         """Come to a point."""
         if point not in self._seen:
             self._seen.add(point)
             self._tell(SEEN, point)
-        if point in self._last:
+        if point in self._ordered():
             self._tell(DIED, point)
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _ordered(self) -> frozenset[str]:
+        written = self._file.stat().st_mtime_ns
+        if written != self._written:
+            self._written, self._last = written, frozenset(json.loads(self._file.read_text())["die_at"])
+        return self._last
 
     def _tell(self, ending: str, point: str) -> None:
         with self._file.with_name(self._file.name + ending).open("a") as told:

@@ -49,8 +49,10 @@ class Program:
         self.child = await Child.start(self.name, self.argv, self.log, env)
 
     def order(self, *die_at: str) -> None:
-        """Say at which points it dies, the first that it comes to, when it is started next."""
-        self.orders.write_text(json.dumps({"die_at": die_at}))
+        """Say at which points it dies, the first of them that it comes to from now on."""
+        whole = self.orders.with_suffix(".new")
+        whole.write_text(json.dumps({"die_at": die_at}))
+        whole.replace(self.orders)
 
     @property
     def points(self) -> list[str]:

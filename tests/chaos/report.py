@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import statistics
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass
@@ -27,10 +27,15 @@ class Report:
     points: int = 0
     known: int = 0
     minutes: float = 0.0
-    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    seconds: dict[str, list[float]] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+
+
+def as_json(report: Report) -> str:
+    """Return a report for programs."""
+    return json.dumps(asdict(report), indent=2)
 
 
 def lines(report: Report) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from tests.chaos.attack import Attack
 from tests.chaos.blows import Blow
 from tests.chaos.campaign import Plan, campaign
-from tests.chaos.report import lines
+from tests.chaos.report import as_json, lines
 from tests.conftest import REQUIRE_ALL
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(1200)]
@@ -26,6 +27,7 @@ async def test_a_short_campaign_loses_nothing(tmp_path: Path) -> None:
     assert report.wrong == [], "\n".join([*told, lines(report)])
     assert report.recoveries == report.kills == KILLS
     assert report.sectors >= report.adopted > 0
+    assert json.loads(as_json(report))["kills"] == KILLS
     assert report.skipped == [] or not os.environ.get(REQUIRE_ALL)
 
 
