@@ -172,7 +172,7 @@ async def _struck(attack: Attack, blow: Blow, within: float, report: Report, say
 
 async def _went_on(built: Site, within: float) -> float:
     """Wait until each sector that is under way has gone on or has ended, and return the seconds. One always is."""
-    began = time.monotonic()
+    began, within = time.monotonic(), built.takes(within)
     await until(lambda: bool(built.under_way()), "a sector to be under way", within)
     before = built.under_way()
 
@@ -209,8 +209,8 @@ async def sealed(built: Site, sectors: int | None = None) -> None:
     ended = "SELECT name FROM sectors WHERE ended IS NOT NULL"
     upgrading = "SELECT number FROM upgrades WHERE ended IS NULL"
     with contextlib.suppress(AssertionError):  # which have not ended is the checker's to tell
-        await until(lambda: len(built.ask(ended)) == count, "all sectors to end", END_WITHIN)
-        await until(lambda: not built.ask(upgrading), "all upgrades to end", END_WITHIN)
+        await until(lambda: len(built.ask(ended)) == count, "all sectors to end", built.takes(END_WITHIN))
+        await until(lambda: not built.ask(upgrading), "all upgrades to end", built.takes(END_WITHIN))
     await asyncio.sleep(1)  # for the threads to see it, and to have nothing more
     await built.worker.kill()
 
