@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ READY_WITHIN = 90.0
 """Seconds in which a program must serve after its start, on a machine that does much else."""
 CLOCK = "clock.so"
 """In the site's folder: a clock that can be wrong, built where this machine has a compiler."""
+CLOCK_SOURCE = Path(__file__).with_name("clock.c")
 
 
 @dataclass
@@ -43,9 +46,7 @@ class Program:
     async def start(self) -> None:
         """Start it."""
         self._from = self.log.stat().st_size if self.log.exists() else 0
-        env = {**self.env, mortal.VARIABLE: str(self.orders)}
-        if self.ahead:
-            env |= {"LD_PRELOAD": str(self.orders.with_name(CLOCK)), "SEALFLOW_CLOCK_AHEAD": str(self.ahead)}
+        env = {**self.env, mortal.VARIABLE: str(self.orders), **ahead_by(self.ahead, self.orders.parent)}
         self.child = await Child.start(self.name, self.argv, self.log, env)
 
     def order(self, *die_at: str) -> None:
@@ -139,6 +140,18 @@ class Temporal:
     def send(self, sign: signal.Signals) -> None:
         """Send it a signal."""
         os.killpg(self.pid, sign)
+
+
+def build_clock(folder: Path) -> None:
+    """Build the clock that can be wrong in a folder, if this machine has a compiler."""
+    if compiler := shutil.which("cc"):
+        command = [compiler, "-shared", "-fPIC", "-o", str(folder / CLOCK), str(CLOCK_SOURCE), "-ldl"]
+        subprocess.run(command, check=True)
+
+
+def ahead_by(seconds: int, folder: Path) -> dict[str, str]:
+    """Return the variables with which a program's clock is ahead; the one that was built in ``folder`` sees to that."""
+    return {"LD_PRELOAD": str(folder / CLOCK), "SEALFLOW_CLOCK_AHEAD": str(seconds)} if seconds else {}
 
 
 async def until(condition: Callable[[], bool], what: str, within: float) -> None:

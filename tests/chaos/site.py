@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import sqlite3
-import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -20,7 +18,7 @@ from sealing.devnet.config import DevnetConfig
 from sealing.devnet.deals import add_deal
 from sealing.processors.programs import SIMULATED
 from tests.chaos import mortal
-from tests.chaos.programs import CLOCK, Program, Temporal
+from tests.chaos.programs import CLOCK, Program, Temporal, build_clock
 from tests.world.relay import Relay, relayed
 from workers.devserver import pick_port
 
@@ -33,7 +31,6 @@ DEAL_BYTES = 1000
 BOOT_ID = "boot-id"
 REAL = 5
 """How many times longer all may take with the real processor: its C2 alone takes a minute, and several wait in turn."""
-CLOCK_SOURCE = Path(__file__).with_name("clock.c")
 UNDER_WAY = (
     "SELECT sector, count(number) AS reports FROM (SELECT name AS sector FROM sectors WHERE ended IS NULL"
     " UNION SELECT sector FROM upgrades WHERE ended IS NULL) LEFT JOIN reports USING (sector) GROUP BY sector"
@@ -158,9 +155,7 @@ class Site:
             f'#!/bin/sh\ncase " $* " in\n*" --task "*) exec {shlex.join(journaled)} "$@" ;;\n*) {others} ;;\nesac\n'
         )
         script.chmod(0o755)
-        if compiler := shutil.which("cc"):
-            made = [compiler, "-shared", "-fPIC", "-o", str(self.folder / CLOCK), str(CLOCK_SOURCE), "-ldl"]
-            subprocess.run(made, check=True)
+        build_clock(self.folder)
         self.restart_machine()
         for ours in (self.manager, self.worker):
             ours.order()
