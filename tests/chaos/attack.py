@@ -14,8 +14,8 @@ from tests.world.disks import Disk
 
 SOME = 0.5
 """The part of the points in question at which a program is to die: not always the first of them that it comes to."""
-TRIES = 3
-"""How often a point is tried, and not come to, before it is as one that was died at."""
+TRIES = 5
+"""How often a point is not come to before it is given up."""
 
 
 class Missed(Exception):
@@ -33,8 +33,8 @@ class Attack:
     backing: Path | None = None
     deaths: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each program died at each of its points."""
-    tries: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """The same, and how often a point was not come to when it should have been died at."""
+    misses: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often it did not come to a point at which it should have died."""
 
     def points(self) -> list[tuple[str, str]]:
         """Return the points that are known so far, each with its program's name."""
@@ -44,17 +44,15 @@ class Attack:
         """Return those at which nothing has died yet."""
         return [each for each in self.points() if not self.deaths[each]]
 
-    def is_one_worth_a_try(self) -> bool:
-        """Tell whether there is a point at which nothing has died, and that was not tried too often."""
-        return any(self.tries[each] < TRIES for each in self.left())
+    def worth_a_try(self) -> list[tuple[str, str]]:
+        """Return those of them that were not tried too often."""
+        return [each for each in self.left() if self.misses[each] < TRIES]
 
     def next_points(self) -> tuple[Program, list[str]]:
-        """Return a program, and some of the points that were tried least often. Raises Missed where none is known."""
-        known = self.points()
-        if not known:
+        """Return a program, and some of its points that are worth a try, or of all where none is. Raises Missed."""
+        found = self.worth_a_try() or self.points()
+        if not found:
             raise Missed("no point is known")
-        least = min(self.tries[each] for each in known)
-        found = [each for each in known if self.tries[each] == least]
         name, _ = self.chance.choice(found)
         points = [point for of, point in found if of == name]
         program = next(each for each in self._mortals() if each.name == name)
@@ -62,9 +60,9 @@ class Attack:
 
     def note_death(self, program: Program, points: list[str], died_at: str | None) -> None:
         """Note at which of its points a program has died, or that it came to none."""
-        for point in points if died_at is None else [died_at]:
-            self.tries[program.name, point] += 1
-        if died_at is not None:
+        if died_at is None:
+            self.misses.update((program.name, point) for point in points)
+        else:
             self.deaths[program.name, died_at] += 1
 
     def _mortals(self) -> tuple[Program, Program]:

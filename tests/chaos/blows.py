@@ -65,7 +65,7 @@ class Blow:
 
     def weight_in(self, attack: Attack) -> int:
         """Return how often it is chosen beside the others now."""
-        return self.weight_of_new if self.weight_of_new and attack.is_one_worth_a_try() else self.weight
+        return self.weight_of_new if self.weight_of_new and attack.worth_a_try() else self.weight
 
 
 # Kills
@@ -78,7 +78,7 @@ async def worker(attack: Attack) -> str:
 
 
 async def at_a_point(attack: Attack) -> str:
-    """Let the worker or the manager die at the first point that it comes to of some at which it died least often.
+    """Let the worker or the manager die at the first point that it comes to of some at which nothing has died yet.
 
     It is in the middle of its work, or is started for it.
     """
