@@ -22,8 +22,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from sealing.sector import Settings
 from sealing.stores import durable
-from tests.chaos.blows import jobs
-from tests.chaos.site import Site, site, until
+from tests.chaos.processes import jobs
+from tests.chaos.programs import until
+from tests.chaos.site import Site, site
 
 KILLS = 8
 PC1_SECONDS = 600

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-import random
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from sealing.devnet.faults.book import order_fault
 from sealing.devnet.faults.kinds import Down, Fault, Lost, Slow
-from tests.chaos.site import Program, Site, Temporal
-from tests.world.disks import Disk
+from tests.chaos.attack import Attack, Missed
+from tests.chaos.processes import job_of, leaders
+from tests.chaos.programs import Program, Temporal, until
+from tests.chaos.site import Site
 
 FOR = 2.5
 """Seconds that what is no kill lasts: longer than the heartbeat timeout, and a poll."""
 POINT_WITHIN = 10.0
 """Seconds in which a worker must have come to the point at which it is to die."""
-WRONG_CLOCK = 600.0
-"""Seconds that a clock may be wrong."""
+AT_ITS_START = 0.5
+"""How often a program that is to die at a point is started for that: some points it comes to only then."""
+WRONG_CLOCK = 600
+"""Seconds that the worker's clock may be wrong."""
+CHAIN_JUMP = 60
+"""Seconds that the manager's clock may jump: twelve hundred epochs of the site's chain."""
 WITH_EFFECT = (
     "AllocateSector",
     "AssignTicket",
@@ -30,34 +37,35 @@ WITH_EFFECT = (
     "SubmitProof",
     "ReportFinalized",
 )
-MARK = b"SEALFLOW_JOB="
-
-
-@dataclass
-class Attack:
-    """The site, what decides by chance, and what the attack knows: its disks, and the points that were died at."""
-
-    site: Site
-    chance: random.Random
-    disk: Disk | None = None
-    store: Disk | None = None
-    backing: Path | None = None
-    died_at: set[str] = field(default_factory=set)
 
 
 Strike = Callable[[Attack], Awaitable[str]]
+"""What a blow does. Returns what else is to be told of it. Raises Missed."""
+
+
+class Need(StrEnum):
+    """What a machine may not have."""
+
+    disks = "a user who may mount disks"
+    compiler = "a C compiler, cc"
 
 
 @dataclass(frozen=True)
 class Blow:
-    """A kind of blow. ``kills`` says whether it kills something, ``needs_disk`` whether small disks must be mounted."""
+    """A kind of blow. ``kills`` says whether it kills something, ``needs`` what it cannot be done without."""
 
     name: str
     strike: Strike
     kills: bool = True
-    needs_disk: bool = False
+    needs: Need | None = None
     weight: int = 1
     """How often it is chosen beside the others."""
+    weight_of_new: int = 0
+    """The same while there is a point at which nothing has died."""
+
+    def weight_in(self, attack: Attack) -> int:
+        """Return how often it is chosen beside the others now."""
+        return self.weight_of_new if self.weight_of_new and attack.worth_a_try() else self.weight
 
 
 # Kills
@@ -69,22 +77,23 @@ async def worker(attack: Attack) -> str:
     return ""
 
 
-async def worker_at_a_point(attack: Attack) -> str:
-    """Let a worker die at a point at which none has died, if there is one that is known and it comes to it."""
-    site, points = attack.site, [each for each in attack.site.points if each not in attack.died_at]
-    if not points:
-        return await worker(attack)
-    point = attack.chance.choice(points)
-    site.order(die_at=point)
-    await _again(site.worker)
-    await site.worker.ended(POINT_WITHIN)
-    site.order()
-    if site.worker.is_running:
-        await _again(site.worker)
-        return f"not come to: {point}"
-    attack.died_at.add(point)
-    await _again(site.worker)
-    return point
+async def at_a_point(attack: Attack) -> str:
+    """Let the worker or the manager die at the first point that it comes to of some at which nothing has died yet.
+
+    It is in the middle of its work, or is started for it.
+    """
+    program, points = attack.next_points()
+    deaths = len(program.died_at)
+    program.order(*points)
+    if attack.chance.random() < AT_ITS_START:
+        await _again(program)
+    await program.ended(POINT_WITHIN)
+    program.order()
+    died_at = program.died_at[-1] if len(program.died_at) > deaths else None
+    assert died_at or program.is_running, f"the {program.name} ended by itself; see {program.log}"
+    attack.note_death(program, points, died_at)
+    await _again(program)
+    return f"{program.name}: {died_at or f'came to none of {len(points)} points'}"
 
 
 async def job(attack: Attack) -> str:
@@ -117,12 +126,23 @@ async def machine(attack: Attack) -> str:
     return f"{count} jobs"
 
 
-async def everything(attack: Attack) -> str:
-    """Kill all there is, and start it in any order."""
+async def broken_output(attack: Attack) -> str:
+    """Kill the worker, and break the output of a job that ends without it."""
     site = attack.site
-    programs: list[Program | Temporal] = [site.worker, site.temporal, site.manager]
+    await site.worker.kill()
+    running = sorted(job_of(pid) for pid in leaders(site.folder))
+    broken = await _broken(site, Path(attack.chance.choice(running))) if running else "no job ran"
+    await _again(site.worker)
+    return broken
+
+
+async def everything(attack: Attack) -> str:
+    """Kill all there is, and start it in any order; for the jobs the machine is another after that."""
+    site = attack.site
+    programs: list[Program | Temporal] = list(site.programs)
     await asyncio.gather(*(program.kill() for program in programs))
     count = _end_all_jobs(site.folder)
+    site.restart_machine()
     attack.chance.shuffle(programs)
     for program in programs:
         await program.start()
@@ -132,11 +152,20 @@ async def everything(attack: Attack) -> str:
 
 async def wrong_clock(attack: Attack) -> str:
     """Kill the worker, and start one whose clock is wrong."""
-    ahead = attack.chance.choice((-WRONG_CLOCK, WRONG_CLOCK))
-    attack.site.order(clock=ahead)
-    await _again(attack.site.worker)
-    attack.site.order()
-    return f"{ahead:+.0f} s"
+    program = attack.site.worker
+    program.ahead = attack.chance.choice((-WRONG_CLOCK, WRONG_CLOCK))
+    await _again(program)
+    ahead, program.ahead = program.ahead, 0
+    return f"{ahead:+d} s"
+
+
+async def chain_jumps(attack: Attack) -> str:
+    """Kill the manager, and start it with a clock further ahead, for good: it is the chain's, which never goes back."""
+    program = attack.site.manager
+    jump = attack.chance.randint(1, CHAIN_JUMP)
+    program.ahead += jump
+    await _again(program)
+    return f"{jump:+d} s"
 
 
 # What is no kill
@@ -168,7 +197,7 @@ async def answers(attack: Attack) -> str:
     fault: Fault = attack.chance.choice(
         (Lost.model_validate({"method": method}), Slow(seconds=FOR, times=4), Down(seconds=FOR))
     )
-    order_fault(attack.site.devnet, fault, time.time)
+    order_fault(attack.site.devnet, fault, lambda: time.time() + attack.site.manager.ahead)
     await asyncio.sleep(FOR)
     return f"{fault.kind}{f' {method}' if isinstance(fault, Lost) else ''}"
 
@@ -194,19 +223,21 @@ async def away(attack: Attack) -> str:
 
 BLOWS = (
     Blow("worker", worker),
-    Blow("worker at a point", worker_at_a_point, weight=4),
+    Blow("at a point", at_a_point, weight=4, weight_of_new=12),
     Blow("job", job),
     Blow("job's leader", leader),
     Blow("Temporal", temporal),
     Blow("manager", manager),
     Blow("worker and jobs", machine),
+    Blow("worker, and a job's output", broken_output),
     Blow("everything", everything),
-    Blow("worker, then a wrong clock", wrong_clock),
+    Blow("worker, then a wrong clock", wrong_clock, needs=Need.compiler),
+    Blow("manager, then a jump", chain_jumps, needs=Need.compiler),
     Blow("frozen", frozen, kills=False),
     Blow("cut off", cut, kills=False),
     Blow("manager's answers", answers, kills=False),
-    Blow("full disk", full, kills=False, needs_disk=True),
-    Blow("store away", away, kills=False, needs_disk=True),
+    Blow("full disk", full, kills=False, needs=Need.disks),
+    Blow("store away", away, kills=False, needs=Need.disks),
 )
 
 
@@ -217,8 +248,20 @@ async def _again(program: Program | Temporal) -> None:
         await program.ready()
 
 
+async def _broken(site: Site, job: Path) -> str:
+    """Wait until a job has ended, cut what it has put out in half, and note that."""
+    with contextlib.suppress(AssertionError):
+        await until(lambda: str(job) not in map(job_of, leaders(site.folder)), "the job to end", POINT_WITHIN)
+        output = job / "output.json"
+        if output.exists():
+            site.note_broken(job)
+            os.truncate(output, output.stat().st_size // 2)
+            return job.name
+    return f"{job.name} put out nothing"
+
+
 async def _end_job(attack: Attack, end: Callable[[int, int], None]) -> str:
-    """Kill a job once there is one, which may end by itself in this moment; return its stage."""
+    """Kill a job once there is one, which may end by itself in this moment; return its stage. Raises Missed."""
     give_up = time.monotonic() + POINT_WITHIN
     while time.monotonic() < give_up:
         for pid in attack.chance.sample(found := leaders(attack.site.folder), len(found)):
@@ -229,7 +272,7 @@ async def _end_job(attack: Attack, end: Callable[[int, int], None]) -> str:
                 continue
             return Path(folder).name
         await asyncio.sleep(0.01)
-    return "none ran"
+    raise Missed("no job ran")
 
 
 def _end_all_jobs(folder: Path) -> int:
@@ -240,30 +283,3 @@ def _end_all_jobs(folder: Path) -> int:
         except ProcessLookupError:
             continue
     return len(found)
-
-
-def leaders(folder: Path) -> list[int]:
-    """Return the first process of each job below a folder."""
-    return [pid for pid in jobs(folder) if _session(pid) == pid]
-
-
-def jobs(folder: Path) -> list[int]:
-    """Return all processes of jobs below a folder."""
-    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-    return [pid for pid in pids if job_of(pid).startswith(f"{folder}/")]
-
-
-def job_of(pid: int) -> str:
-    """Return the folder of the job that a process belongs to; empty for any other."""
-    try:
-        variables = Path("/proc", str(pid), "environ").read_bytes().split(b"\0")
-    except OSError:
-        return ""
-    return next((os.fsdecode(each.removeprefix(MARK)) for each in variables if each.startswith(MARK)), "")
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except ProcessLookupError:
-        return None

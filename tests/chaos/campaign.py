@@ -1,7 +1,7 @@
 """Blows upon a site, one after the other, while it seals: ``make chaos``, and a short form in the tests.
 
-After each the site must go on by itself. At the end every sector that was given out must be finished, and the checker
-finds nothing.
+After each every sector that is under way must go on by itself. At the end every sector that was given out must be
+finished, and the checker finds nothing.
 """
 
 from __future__ import annotations
@@ -13,28 +13,34 @@ import json
 import logging
 import os
 import random
+import shutil
 import signal
-import statistics
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from tests.chaos.blows import BLOWS, Attack, Blow
+from tests.chaos.attack import Attack, Missed
+from tests.chaos.blows import BLOWS, Blow, Need
 from tests.chaos.checker import check
-from tests.chaos.site import Site, site, until
+from tests.chaos.histories import Run
+from tests.chaos.loss import database_lost
+from tests.chaos.programs import until
+from tests.chaos.report import Report, as_json, lines
+from tests.chaos.site import Site, site
 from tests.world.disks import Disk, small_disk
 
-WORK_WITHIN = 90.0
-"""Seconds in which work must go on after a blow."""
+WORK_WITHIN = 180.0
+"""Seconds in which each sector must go on after a blow."""
+STEPS = 2
+"""How many reports of a sector must come: the first may be of a step that had ended before the blow."""
 END_WITHIN = 300.0
 """Seconds in which the sectors that are under way must be finished when the blows are over."""
 OTHERS = 0.25
@@ -52,28 +58,16 @@ class Plan:
     seed: int
     threads: int = 4
     real: bool = False
-
-
-@dataclass
-class Report:
-    """What a campaign was and what came of it; seconds are those until work went on after a blow."""
-
-    seed: int
-    kills: int = 0
-    recoveries: int = 0
-    sectors: int = 0
-    upgrades: int = 0
-    points: int = 0
-    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    skipped: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
+    blows: tuple[Blow, ...] = BLOWS
+    within: float = WORK_WITHIN
+    """Seconds in which each sector must go on after a blow."""
 
 
 Say = Callable[[str], None]
 
 
 @asynccontextmanager
-async def attacked(folder: Path, chance: random.Random, *, threads: int, real: bool) -> AsyncIterator[Attack]:
+async def attacked(folder: Path, chance: random.Random, plan: Plan) -> AsyncIterator[Attack]:
     """Run a site on small disks, where this user may mount some."""
     async with AsyncExitStack() as stack:
         disk = store = backing = None
@@ -86,82 +80,139 @@ async def attacked(folder: Path, chance: random.Random, *, threads: int, real: b
             stack.callback(store.unmount)
         except pytest.skip.Exception:
             disk = store = backing = None
-        built = await stack.enter_async_context(site(folder, threads=threads, real=real, upgrades=threads > 1))
+        site_of = site(folder, threads=plan.threads, real=plan.real, upgrades=plan.threads > 1)
+        built = await stack.enter_async_context(site_of)
         (folder / "simulated.json").write_text(json.dumps(STAGES))
         yield Attack(built, chance, disk, store, backing)
 
 
 async def campaign(folder: Path, plan: Plan, say: Say, stop: asyncio.Event) -> Report:
-    """Strike until so many kills are done, or until ``stop``; let the site come to its end, and check."""
-    chance, report = random.Random(plan.seed), Report(plan.seed)  # noqa: S311 - a seed repeats it
-    async with attacked(folder, chance, threads=plan.threads, real=plan.real) as attack:
-        built = attack.site
-        blows = [blow for blow in BLOWS if attack.disk or not blow.needs_disk]
-        report.skipped = [blow.name for blow in BLOWS if blow not in blows]
-        await _went_on(built, 0)
-        while report.kills < plan.kills and not stop.is_set():
-            kind = chance.random() >= OTHERS
-            of_kind = [blow for blow in blows if blow.kills is kind]
-            built.deal()
-            blow, *_ = chance.choices(of_kind, [each.weight for each in of_kind])
-            await _struck(attack, blow, report, say)
-            await asyncio.sleep(chance.uniform(0, 1.5))
-        report.points = len(attack.died_at)
-        say("the blows are over; what is under way comes to its end")
-        client = await Client.connect(f"127.0.0.1:{built.temporal.port}", data_converter=pydantic_data_converter)
-        await sealed(built)
-        report.sectors = len(built.ask("SELECT name FROM sectors"))
-        report.upgrades = len(built.ask("SELECT number FROM upgrades"))
-        report.wrong = await check(built, client)
+    """Strike until so many kills are done, or until ``stop``; let the site come to its end, and check.
+
+    What goes wrong in between ends the blows, so that it is found as it was, and is told in the report.
+    """
+    chance, report, began = random.Random(plan.seed), Report(plan.seed), time.monotonic()  # noqa: S311 - a seed repeats it
+    earlier: list[Run] = []
+    async with attacked(folder, chance, plan) as attack:
+        blows = possible(attack, plan.blows)
+        report.skipped = [f"{blow.name}, which needs {blow.needs}" for blow in plan.blows if blow not in blows]
+        with _told(report):
+            await _went_on(attack.site, WORK_WITHIN)
+            while report.kills < plan.kills and not stop.is_set() and not report.wrong:
+                await _struck(attack, _chosen(attack, blows), plan.within, report, say)
+                await asyncio.sleep(chance.uniform(0, 1.5))
+            if not report.wrong:
+                earlier, report.adopted = await database_lost(attack.site, await _client(attack.site))
+                seconds = await _went_on(attack.site, plan.within)
+                say(f"Temporal's database is lost: {report.adopted} sectors adopted, {seconds:.1f} s")
+        report.minutes = (time.monotonic() - began) / 60
+        report.known, report.points = len(attack.points()), len(attack.deaths)
+        report.left = [f"{program}: {point}" for program, point in attack.left()]
+        say("what is under way comes to its end")
+        with _told(report):
+            await sealed(attack.site)
+        with _told(report):
+            await _checked(attack.site, report, earlier)
+        if report.wrong and attack.disk:
+            keep_disks(folder)
     return report
 
 
-async def _struck(attack: Attack, blow: Blow, report: Report, say: Say) -> None:
-    before = attack.site.progress()
-    detail = await blow.strike(attack)
-    seconds = await _went_on(attack.site, before)
+async def _client(built: Site) -> Client:
+    return await Client.connect(f"127.0.0.1:{built.temporal.port}", data_converter=pydantic_data_converter)
+
+
+async def _checked(built: Site, report: Report, earlier: list[Run]) -> None:
+    report.sectors = len(built.ask("SELECT name FROM sectors"))
+    report.upgrades = len(built.ask("SELECT number FROM upgrades"))
+    report.wrong += await check(built, await _client(built), earlier)
+
+
+@contextlib.contextmanager
+def _told(report: Report) -> Iterator[None]:
+    """Make whatever ends the block too early a line of what is wrong."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to look at nothing
+        report.wrong.append(f"{type(error).__name__}: {error}")
+
+
+def possible(attack: Attack, blows: Sequence[Blow]) -> list[Blow]:
+    """Return the blows for which this machine has all that they need."""
+    has = {None: True, Need.disks: attack.disk is not None, Need.compiler: attack.site.has_clock}
+    return [blow for blow in blows if has[blow.needs]]
+
+
+def _chosen(attack: Attack, blows: Sequence[Blow]) -> Blow:
+    kills = attack.chance.random() >= OTHERS
+    of_kind = [blow for blow in blows if blow.kills is kills] or blows
+    return attack.chance.choices(of_kind, [blow.weight_in(attack) for blow in of_kind])[0]
+
+
+async def _struck(attack: Attack, blow: Blow, within: float, report: Report, say: Say) -> None:
+    """Strike once, and see that each sector that is under way after it goes on."""
+    built = attack.site
+    if ended := [program.name for program in built.programs if not program.is_running]:
+        raise AssertionError(f"before the blow {blow.name!r} there had ended by itself: {', '.join(ended)}")
+    built.deal()
+    try:
+        detail = await blow.strike(attack)
+    except Missed as why:
+        report.missed += 1
+        return say(f"{report.kills:4}  {blow.name:<28} {why}")
     report.kills += blow.kills
+    try:
+        seconds = await _went_on(built, within)
+    except AssertionError as error:
+        raise AssertionError(f"after the blow {blow.name!r} ({detail}): {error}") from None
     report.recoveries += blow.kills
-    report.seconds[blow.name].append(seconds)
-    say(f"{report.kills:4}  {blow.name:<28} {seconds:5.1f} s  {detail}")
+    report.seconds.setdefault(blow.name, []).append(seconds)
+    return say(f"{report.kills:4}  {blow.name:<28} {seconds:5.1f} s  {detail}")
 
 
-async def _went_on(built: Site, before: int) -> float:
-    """Wait until a sector has gone on, and return the seconds."""
-    began = time.monotonic()
-    await until(lambda: built.progress() > before, f"a sector to go on; see {built.worker.log}", WORK_WITHIN)
+async def _went_on(built: Site, within: float) -> float:
+    """Wait until each sector that is under way has gone on or has ended, and return the seconds. One always is."""
+    began, within = time.monotonic(), built.takes(within)
+    await until(lambda: bool(built.under_way()), "a sector to be under way", within)
+    before = built.under_way()
+
+    def still() -> list[str]:
+        now = built.under_way()
+        return [sector for sector, reports in before.items() if sector in now and now[sector] < reports + STEPS]
+
+    with contextlib.suppress(AssertionError):  # which they are is told
+        await until(lambda: not still(), "", within)
+    if standing := still():
+        raise AssertionError(f"{', '.join(standing)} did not go on within {within:.0f} s; see {built.worker.log}")
     return time.monotonic() - began
 
 
+def keep_disks(folder: Path) -> None:
+    """Copy what is on the small disks, which are gone with the site."""
+    for name in ("threads", "store"):
+        shutil.copytree(folder / name, folder / "left" / name, symlinks=True)
+
+
 async def sealed(built: Site, sectors: int | None = None) -> None:
-    """Let the manager give out no more, or so many in all, wait until they have ended, and end the worker."""
+    """Let the manager give out no more, or so many in all, wait until they have ended, and end the worker.
+
+    What has ended before its time is started again for that.
+    """
     await built.manager.kill()
     built.withdraw_deals()
     count = len(built.ask("SELECT name FROM sectors")) if sectors is None else sectors
     built.limit(count)
-    await built.manager.start()
+    for program in built.programs:
+        if not program.is_running:
+            await program.start()
     await built.manager.ready()
     ended = "SELECT name FROM sectors WHERE ended IS NOT NULL"
     upgrading = "SELECT number FROM upgrades WHERE ended IS NULL"
     with contextlib.suppress(AssertionError):  # which have not ended is the checker's to tell
-        await until(lambda: len(built.ask(ended)) == count, "all sectors to end", END_WITHIN)
-        await until(lambda: not built.ask(upgrading), "all upgrades to end", END_WITHIN)
+        await until(lambda: len(built.ask(ended)) == count, "all sectors to end", built.takes(END_WITHIN))
+        await until(lambda: not built.ask(upgrading), "all upgrades to end", built.takes(END_WITHIN))
     await asyncio.sleep(1)  # for the threads to see it, and to have nothing more
     await built.worker.kill()
-
-
-def lines(report: Report) -> str:
-    """Return a report for people."""
-    told = [f"{'BLOW':<28} {'TIMES':>5} {'MEDIAN':>8} {'WORST':>8}"]
-    for name, seconds in report.seconds.items():
-        told.append(f"{name:<28} {len(seconds):>5} {statistics.median(seconds):>6.1f} s {max(seconds):>6.1f} s")
-    told += [f"not tried, for this user may not mount disks: {name}" for name in report.skipped]
-    told += [f"WRONG: {line}" for line in report.wrong]
-    told.append(
-        f"{report.kills} kills, {report.recoveries} recoveries, {report.points} named points died at; "
-        f"{report.sectors} sectors, {report.upgrades} upgrades, {len(report.wrong)} things wrong; seed {report.seed}"
-    )
-    return "\n".join(told)
 
 
 async def _until_interrupted(folder: Path, plan: Plan, say: Say) -> Report:
@@ -188,12 +239,15 @@ def main() -> int:
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 
-    with tempfile.TemporaryDirectory(prefix="sealflow-chaos-") as name:
-        folder = given.keep or Path(name)
-        plan = Plan(given.kills, seed, given.threads, given.real)
-        report = asyncio.run(_until_interrupted(folder, plan, say))
-    sys.stdout.write((json.dumps(asdict(report), indent=2) if given.json else lines(report)) + "\n")
-    return 1 if report.wrong or report.recoveries < report.kills else 0
+    folder = given.keep or Path(tempfile.mkdtemp(prefix="sealflow-chaos-"))
+    plan = Plan(given.kills, seed, given.threads, given.real)
+    report = asyncio.run(_until_interrupted(folder, plan, say))
+    sys.stdout.write((as_json(report) if given.json else lines(report)) + "\n")
+    if report.wrong:
+        say(f"what is left of it: {folder}")
+    elif not given.keep:
+        shutil.rmtree(folder)
+    return 1 if report.wrong else 0
 
 
 if __name__ == "__main__":

@@ -6,39 +6,49 @@ not what that believes.
 
 from __future__ import annotations
 
-import json
+import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from google.protobuf.json_format import MessageToDict
-from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client
 
-from tests.chaos.blows import jobs
+from tests.chaos.histories import Run, check_runs, joined, read_runs
+from tests.chaos.processes import at_work_in, begun_for, job_of, session
 from tests.chaos.site import Site
+from tests.chaos.stages import check_stages
 
-EVENTS = 12
-"""How many of its last events are told of a task that has not ended."""
 AUXILIARY = ("p_aux", "t_aux", "sc-02-data-tree-r-last.dat")
 UPGRADED = ("update/{0}", *(f"update-cache/{{0}}/{name}" for name in AUXILIARY))
 UPGRADES = "SELECT sector FROM upgrades"
-ASKED_AGAIN = {"RePersist": ("SnapProved", "Persisted")}
-"""The states that an event brings back: the manager, whose store was away, has not found the files of an upgrade."""
 STORED = ("sealed/{0}", *(f"cache/{{0}}/{name}" for name in AUXILIARY))
 
 
-async def check(site: Site, client: Client) -> list[str]:
-    """Return what is wrong, a line each; nothing where nothing was lost or done twice."""
+async def check(site: Site, client: Client, earlier: Sequence[Run] = ()) -> list[str]:
+    """Return what is wrong, a line each; nothing where nothing was lost or done twice. The worker has been ended.
+
+    ``earlier`` are the runs in a database that was lost.
+    """
+    runs, given = joined(earlier, await read_runs(client)), dict(_tasks(site))
+    ways_back = Counter[str]()
+    for run in runs:
+        ways_back[run.task] += run.ways_back
     return [
         *_sectors(site),
         *_messages(site),
-        *_stages(site.journal),
+        *check_stages(site, {task: ways_back[task] for task, ended in given.items() if ended == "finalized"}),
         *_disks(site),
-        *_processes(site.folder),
-        *[line async for line in _histories(site, client)],
+        *_processes(site),
+        *check_runs(set(given), runs),
     ]
+
+
+def _tasks(site: Site) -> Iterator[tuple[str, str | None]]:
+    """Yield the tasks that the manager has given out, each with how it has ended."""
+    for row in site.ask("SELECT name, ended FROM sectors"):
+        yield f"sealer-{row['name'].removeprefix('s-')}", row["ended"]
+    for row in site.ask("SELECT sector, ended FROM upgrades"):
+        yield f"snapup-{row['sector'].removeprefix('s-')}", row["ended"]
 
 
 def _sectors(site: Site) -> Iterator[str]:
@@ -62,18 +72,6 @@ def _messages(site: Site) -> Iterator[str]:
             yield f"{row['name']} has sent {sent[row['name']]}"
 
 
-def _stages(journal: Path) -> Iterator[str]:
-    """No job was begun again that was completed for the same inputs."""
-    completed: Counter[tuple[str, str]] = Counter()
-    for line in journal.read_text().splitlines():
-        entry = json.loads(line)
-        job = (entry["job"], entry["mark"])
-        if entry["what"] == "completed":
-            completed[job] += 1
-        elif completed[job]:
-            yield f"{entry['job']} was begun again after it was completed, at {entry['at']:.3f}"
-
-
 def _disks(site: Site) -> Iterator[str]:
     """Nothing is left in the locations; in the store is what belongs there, and nothing else."""
     for location in site.locations:
@@ -89,47 +87,9 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if not path.is_dir()]
 
 
-def _processes(folder: Path) -> Iterator[str]:
-    """No job runs."""
-    yield from (f"process {pid} is left behind" for pid in jobs(folder))
-
-
-async def _histories(site: Site, client: Client) -> Any:
-    """Each task completed in the only run that it had, and left each state once."""
-    runs: defaultdict[str, list[str]] = defaultdict(list)
-    async for found in client.list_workflows("WorkflowType IN ('Sealer', 'SnapUp')"):
-        runs[found.id].append(found.run_id)
-        if found.status is not WorkflowExecutionStatus.COMPLETED:
-            yield f"{found.id} is {found.status and found.status.name}: {await _stands(client, found.id)}"
-            continue
-        for state, count in (await _left(client.get_workflow_handle(found.id, run_id=found.run_id))).items():
-            if count > 1:
-                yield f"{found.id} left {state} {count} times"
-    given = {f"sealer-{row['name'].removeprefix('s-')}" for row in site.ask("SELECT name FROM sectors")}
-    given |= {f"snapup-{row['sector'].removeprefix('s-')}" for row in site.ask(UPGRADES)}
-    if given != set(runs):
-        yield f"the manager's sectors and the server's workflows differ in {sorted(given ^ set(runs))}"
-    for task, those in runs.items():
-        if len(those) > 1:
-            yield f"{task} had {len(those)} runs"
-
-
-async def _stands(client: Client, task: str) -> str:
-    """Return what a task that has not ended is at: its attributes, what it waits for, and its last events."""
-    described = await client.get_workflow_handle(task).describe()
-    fields = described.raw_info.search_attributes.indexed_fields
-    attributes = {name: payload.data.decode() for name, payload in fields.items()}
-    pending = [MessageToDict(each) for each in described.raw_description.pending_activities]
-    events = (await client.get_workflow_handle(task).fetch_history()).events[-EVENTS:]
-    last = [f"{each.event_id} {EventType.Name(each.event_type)}" for each in events]
-    why = events[-1].workflow_execution_failed_event_attributes.failure.message
-    return f"{why} {attributes}, pending {pending}, last {last}"
-
-
-async def _left(handle: WorkflowHandle[Any, Any]) -> Counter[str]:
-    """Count how often a task left each state, but for what an event made it leave again."""
-    stays = (await handle.result())["stays"]
-    left = Counter(stay["state"] for stay in stays)
-    for stay in stays:
-        left.subtract(ASKED_AGAIN.get(stay["left_by"], ()))
-    return left
+def _processes(site: Site) -> Iterator[str]:
+    """None is at work on the disks, or was started for the site, but the programs that still run, and who looks."""
+    known = {os.getsid(0), *(program.pid for program in site.programs if program.is_running)}
+    for pid in sorted(at_work_in([*site.locations, site.store]) | begun_for(site.folder)):
+        if (led_by := session(pid)) is not None and led_by not in known:
+            yield f"process {pid} is left behind: {job_of(pid) or 'of no job'}"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import os
 import shlex
-import signal
 import sqlite3
 import sys
-import time
-from collections.abc import AsyncIterator, Callable
+import uuid
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from sealing.cache import find_processor
@@ -21,19 +18,23 @@ from sealing.devnet.config import DevnetConfig
 from sealing.devnet.deals import add_deal
 from sealing.processors.programs import SIMULATED
 from tests.chaos import mortal
+from tests.chaos.programs import CLOCK, Program, Temporal, build_clock
 from tests.world.relay import Relay, relayed
-from workers.children import Child
-from workers.connection import ATTRIBUTE_TYPES
-from workers.devserver import DevServer, pick_port
+from workers.devserver import pick_port
 
-SEALFLOW = Path(sys.prefix) / "bin" / "sealflow"
 NAME = "besieged"
 FLEET = "fleet-besieged"
 MINER = 1000
 DEAL_BYTES = 1000
 """Less than a sector holds."""
-READY_WITHIN = 90.0
-"""Seconds in which a program must serve after its start, on a machine that does much else."""
+
+BOOT_ID = "boot-id"
+REAL = 5
+"""How many times longer all may take with the real processor: its C2 alone takes a minute, and several wait in turn."""
+UNDER_WAY = (
+    "SELECT sector, count(number) AS reports FROM (SELECT name AS sector FROM sectors WHERE ended IS NULL"
+    " UNION SELECT sector FROM upgrades WHERE ended IS NULL) LEFT JOIN reports USING (sector) GROUP BY sector"
+)
 
 TOML = """\
 [worker]
@@ -62,85 +63,6 @@ resubmit_interval = "50ms"
 
 
 @dataclass
-class Program:
-    """One of ours that is killed and started again. It serves when its log says so."""
-
-    name: str
-    argv: list[str]
-    serves: str
-    log: Path
-    env: dict[str, str] = field(default_factory=dict)
-    child: Child | None = None
-    _from: int = 0
-
-    async def start(self) -> None:
-        """Start it."""
-        self._from = self.log.stat().st_size if self.log.exists() else 0
-        self.child = await Child.start(self.name, self.argv, self.log, self.env)
-
-    async def ready(self) -> None:
-        """Wait until it serves, or has ended, as one may that dies at a point."""
-        what = f"the {self.name} to serve; see {self.log}"
-        await until(lambda: self.serves in self._said() or not self.is_running, what, READY_WITHIN)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it has not ended."""
-        return self.child is not None and self.child.process.returncode is None
-
-    async def ended(self, within: float) -> None:
-        """Wait until it has ended, for so many seconds at most."""
-        assert self.child is not None
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.child.process.wait(), within)
-
-    async def kill(self) -> None:
-        """Kill it by -9, and nothing that lives in a session of its own."""
-        if self.child is not None:
-            await self.child.stop(signal.SIGKILL)
-
-    def send(self, sign: signal.Signals) -> None:
-        """Send it a signal."""
-        assert self.child is not None
-        if self.is_running:
-            os.killpg(self.child.process.pid, sign)
-
-    def _said(self) -> str:
-        with self.log.open("rb") as log:
-            log.seek(self._from)
-            return log.read().decode(errors="replace")
-
-
-class Temporal:
-    """The development server, with the same interface as another program."""
-
-    name = "Temporal server"
-
-    def __init__(self, folder: Path, port: int) -> None:
-        """Take the folder of its database, and its port."""
-        self.folder, self.port = folder, port
-        self._server: DevServer | None = None
-
-    async def start(self) -> None:
-        """Start it, and wait until it serves."""
-        server = DevServer(self.folder, ATTRIBUTE_TYPES, port=self.port, headless=True)
-        await server.__aenter__()
-        assert not server.notes, server.notes
-        self._server = server
-
-    async def kill(self) -> None:
-        """Kill it by -9."""
-        server, self._server = self._server, None
-        if server is not None:
-            self.send(signal.SIGKILL)
-            await server.__aexit__(None, None, None)
-
-    def send(self, sign: signal.Signals) -> None:
-        """Send it a signal."""
-        os.killpg(int((self.folder / "temporal.pid").read_text()), sign)
-
-
-@dataclass
 class Site:
     """The programs, the wires between them, and their folders."""
 
@@ -155,6 +77,15 @@ class Site:
     upgrades: bool
     """Whether the last thread upgrades sectors instead of sealing new ones."""
 
+    def takes(self, seconds: float) -> float:
+        """Return how long something may take here that may take so long with the simulated processor."""
+        return seconds * REAL if self.real else seconds
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether the programs can be given a wrong clock."""
+        return (self.folder / CLOCK).exists()
+
     @property
     def journal(self) -> Path:
         """What the processors have begun and completed."""
@@ -165,15 +96,14 @@ class Site:
         """The embedded manager's configuration."""
         return DevnetConfig.model_validate_json((self.folder / "devnet.json").read_text())
 
-    @property
-    def points(self) -> list[str]:
-        """The points that the worker has come to so far."""
-        seen = self.folder / "mortal.json.seen"
-        return list(dict.fromkeys(seen.read_text().splitlines())) if seen.exists() else []
+    def restart_machine(self) -> None:
+        """Let this be another run of the machine, for the worker and the jobs that are started next."""
+        (self.folder / BOOT_ID).write_text(f"{uuid.uuid4()}\n")
 
-    def order(self, *, die_at: str | None = None, clock: float = 0.0) -> None:
-        """Say where the worker that is started next dies, and how many seconds its clock is ahead."""
-        (self.folder / "mortal.json").write_text(json.dumps({"die_at": die_at, "clock": clock}))
+    def note_broken(self, job: Path) -> None:
+        """Write into the journal that a job's output is broken: it must be run again."""
+        with self.journal.open("a") as journal:
+            journal.write(json.dumps({"what": "broken", "job": str(job)}) + "\n")
 
     def limit(self, sectors: int | None) -> None:
         """Say how many sectors the manager that is started next gives out in all."""
@@ -200,9 +130,18 @@ class Site:
         with closing(sqlite3.connect(self.folder / "devnet" / "devnet.sqlite", timeout=10)) as link, link:
             link.execute("DELETE FROM deals WHERE sector IS NULL")
 
+    @property
+    def programs(self) -> tuple[Program | Temporal, ...]:
+        """All that is killed and started again."""
+        return self.temporal, self.manager, self.worker
+
     def progress(self) -> int:
         """Return a number that grows whenever a sector goes on: the reports that have come to the manager."""
         return int(self.ask("SELECT count(*) FROM reports")[0][0])
+
+    def under_way(self) -> dict[str, int]:
+        """Return each sector that is being sealed or upgraded, with how many reports of it have come."""
+        return {row["sector"]: row["reports"] for row in self.ask(UNDER_WAY)}
 
     def write(self, sectors: int | None, heartbeat: str) -> None:
         """Write the configurations, the processor's program and the folders."""
@@ -216,7 +155,10 @@ class Site:
             f'#!/bin/sh\ncase " $* " in\n*" --task "*) exec {shlex.join(journaled)} "$@" ;;\n*) {others} ;;\nesac\n'
         )
         script.chmod(0o755)
-        self.order()
+        build_clock(self.folder)
+        self.restart_machine()
+        for ours in (self.manager, self.worker):
+            ours.order()
         self.limit(sectors)
         sealer, upgrader = "[[sealing_thread]]\n", '[[sealing_thread]]\nplan = "snapup"\n'
         plans = [sealer] * (self.threads - self.upgrades) + [upgrader] * self.upgrades
@@ -272,14 +214,15 @@ async def site(  # noqa: PLR0913 - what a site can have
     ports = pick_port(None), pick_port(None)
     async with AsyncExitStack() as stack:
         to_temporal, to_manager = [await stack.enter_async_context(relayed(port)) for port in ports]
-        env = {mortal.VARIABLE: str(folder / "mortal.json"), "SEALFLOW_SIMULATED": str(folder / "simulated.json")}
-        worker = [sys.executable, "-m", mortal.__name__, "worker", "-c", str(folder / "worker.toml"), "run"]
-        devnet = [str(SEALFLOW), "devnet", "-c", str(folder / "devnet.json"), "run"]
+        env = {"SEALFLOW_SIMULATED": str(folder / "simulated.json"), "SEALFLOW_BOOT_ID": str(folder / BOOT_ID)}
+        sealflow = [sys.executable, "-m", mortal.__name__]
+        worker = [*sealflow, "worker", "-c", str(folder / "worker.toml"), "run"]
+        devnet = [*sealflow, "devnet", "-c", str(folder / "devnet.json"), "run"]
         made = Site(
             folder,
             Temporal(folder / "temporal", ports[0]),
-            Program("manager", devnet, "embedded manager ready", folder / "manager.log"),
-            Program("worker", worker, "serves queues", folder / "worker.log", env),
+            Program("manager", devnet, "embedded manager ready", folder / "manager.log", folder / "manager.json"),
+            Program("worker", worker, "serves queues", folder / "worker.log", folder / "worker.json", env),
             to_temporal,
             to_manager,
             threads,
@@ -294,11 +237,3 @@ async def site(  # noqa: PLR0913 - what a site can have
         await made.manager.ready()
         await made.worker.ready()
         yield made
-
-
-async def until(condition: Callable[[], bool], what: str, within: float) -> None:
-    """Wait for a condition. Fails after so many seconds."""
-    give_up = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < give_up, f"waited {within:.0f} s for {what}"
-        await asyncio.sleep(0.05)

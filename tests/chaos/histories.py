@@ -1,0 +1,128 @@
+"""What the histories of a campaign must be: each task has one run, which went its way once, step by step.
+
+Read from the events that the server has recorded, in JSON, and not from what a workflow says of itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowExecutionStatus
+
+EVENTS = 12
+"""How many of its last events are told of a task that has not ended."""
+WAYS = {
+    "sealer": "AcquireDeals AddPiece BuildTreeD AssignTicket PC1 PC2 SubmitPC CheckPC Persist SubmitPersistance"
+    " AssignSeed C1 C2 SubmitProof Finish",
+    "snapup": "AddPiece BuildTreeD SnapEncode SnapProve Persist Finish",
+}
+"""The events of a task to which nothing happened on chain, in their order."""
+STORED_AGAIN = " RePersist Persist"
+"""What a manager whose store was away brings about, as often as it misses an upgrade's files."""
+COMPLETED = WorkflowExecutionStatus.COMPLETED.name
+RUNNING = WorkflowExecutionStatus.RUNNING.name
+MANAGERS = frozenset(
+    ["AcquireDeals", "AssignTicket", "SubmitPC", "CheckPC", "SubmitPersistance", "AssignSeed", "SubmitProof", "Finish"]
+)
+"""Events of steps that only ask the manager."""
+BACK = frozenset({"TicketExpired", "resume", "control"})
+"""Events and commands that may take a task back."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a task: how it ended, the names of what moved it, and, unless it completed, what it is at."""
+
+    task: str
+    status: str
+    gone: tuple[str, ...]
+    stands: str = ""
+
+    @property
+    def ways_back(self) -> int:
+        """How often it may have been taken back."""
+        return sum(name in BACK for name in self.gone)
+
+
+async def read_runs(client: Client) -> list[Run]:
+    """Return all runs of tasks that the server knows."""
+    runs = []
+    async for found in client.list_workflows("WorkflowType IN ('Sealer', 'SnapUp')"):
+        history = await client.get_workflow_handle(found.id, run_id=found.run_id).fetch_history()
+        gone = tuple(names(history.to_json_dict()["events"]))
+        status = found.status.name if found.status else "of no status"
+        runs.append(Run(found.id, status, gone, "" if status == COMPLETED else await _stands(client, found.id)))
+    return runs
+
+
+def check_runs(given: set[str], runs: Sequence[Run]) -> Iterator[str]:
+    """Tell of each task that was given out, and of each run, that is not as it must be."""
+    for run in runs:
+        if run.status != COMPLETED:
+            yield f"{run.task} is {run.status}: {run.stands}"
+        elif run.ways_back == 0 and " ".join(run.gone).replace(STORED_AGAIN, "") != WAYS[run.task.partition("-")[0]]:
+            yield f"{run.task} went another way than it must: {' '.join(run.gone)}"
+    count = Counter(run.task for run in runs)
+    if given != set(count):
+        yield f"the manager's sectors and the server's workflows differ in {sorted(given ^ set(count))}"
+    yield from (f"{task} had {runs_of} runs" for task, runs_of in count.items() if runs_of > 1)
+
+
+def joined(earlier: Sequence[Run], later: Sequence[Run]) -> list[Run]:
+    """Return the runs of two databases, of which the first was lost, with each adopted task's two as one."""
+    before = {run.task: run for run in earlier if run.status == RUNNING}
+    adopted = [replace(run, gone=_lapped(before.pop(run.task), run)) if run.task in before else run for run in later]
+    return [*(run for run in earlier if run.status != RUNNING), *before.values(), *adopted]
+
+
+def _lapped(before: Run, after: Run) -> tuple[str, ...]:
+    """Return the way of a task that began again from its state file.
+
+    The manager's steps since the last one on the machine are not in the file: they are repeated. A step that had ended,
+    and of whose end the database had not heard yet, is in the file alone.
+    """
+    way = tuple(WAYS[before.task.partition("-")[0]].split())
+    gone, again = (tuple(" ".join(run.gone).replace(STORED_AGAIN, "").split()) for run in (before, after))
+    if again and again[0] in gone and set(gone[gone.index(again[0]) :]) <= MANAGERS:
+        gone = gone[: gone.index(again[0])]
+    unheard = way[len(gone) : len(gone) + 1]
+    return way if gone + unheard + again == way and not MANAGERS & set(unheard) else gone + again
+
+
+def names(events: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield the names of what moved a task: its steps' events, and the commands that it was given."""
+    for event in events:
+        if signaled := event.get("workflowExecutionSignaledEventAttributes"):
+            yield signaled["signalName"]
+        elif accepted := event.get("workflowExecutionUpdateAcceptedEventAttributes"):
+            yield accepted["acceptedRequest"]["input"]["name"]
+        elif ended := event.get("activityTaskCompletedEventAttributes"):
+            yield from _event(ended.get("result"))
+        elif marked := event.get("markerRecordedEventAttributes"):
+            yield from _event(marked["details"].get("result"))
+
+
+def _event(payloads: dict[str, Any] | None) -> Iterator[str]:
+    for payload in (payloads or {}).get("payloads", ()):
+        result = json.loads(base64.b64decode(payload.get("data", "")) or "null")
+        if isinstance(result, dict) and "event" in result:
+            yield result["event"]["event"]
+
+
+async def _stands(client: Client, task: str) -> str:
+    """Return what a task that has not ended is at: its attributes, what it waits for, and its last events."""
+    described = await client.get_workflow_handle(task).describe()
+    fields = described.raw_info.search_attributes.indexed_fields
+    attributes = {name: payload.data.decode() for name, payload in fields.items()}
+    pending = [MessageToDict(each) for each in described.raw_description.pending_activities]
+    events = (await client.get_workflow_handle(task).fetch_history()).events[-EVENTS:]
+    last = [f"{each.event_id} {EventType.Name(each.event_type)}" for each in events]
+    why = events[-1].workflow_execution_failed_event_attributes.failure.message
+    return f"{why} {attributes}, pending {pending}, last {last}"
