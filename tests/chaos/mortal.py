@@ -125,7 +125,7 @@ def _into_worker(points: Points) -> None:
 
     mounts.LOOK_AGAIN = space.LOOK_AGAIN = LOOK_AGAIN
     inbound = step._StepInbound
-    Rpc.call = points.around_call(lambda _, method, *__: method, Rpc.call)  # type: ignore[method-assign]
+    Rpc.held = points.around_call(lambda _, method, *__: method, Rpc.held)  # type: ignore[method-assign]
     inbound.execute_activity = points.around_call(lambda _, given: given.fn.__name__, inbound.execute_activity)  # type: ignore[method-assign]
 
 
