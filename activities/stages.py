@@ -23,7 +23,7 @@ from sealing.flow.snapup import SNAPUP
 from sealing.metrics import counting
 from sealing.processors import job
 from sealing.processors.admission import Admission, Ask, Turn, Waiting
-from sealing.processors.job import Job, JobResult, Start
+from sealing.processors.job import How, Job, JobResult, Start
 from sealing.processors.processor import Processor
 from sealing.processors.spec import nothing
 from sealing.processors.tasks import StageTask
@@ -89,17 +89,17 @@ class Stages:
         with self.noted(task.sector):
             async with self.mounts.on(Path(task.sector.home.location)):
                 made = self._job(files.job(wanted.stage), task.sector, wanted, prepare, settle)
-                is_begun = await job.is_begun(made)
-                if gather is not None and not is_begun:
+                seen = await job.seen(made)
+                if gather is not None and seen is None:
                     await gather()
-                if is_begun and not job.running(made.folder):
+                if seen is How.taken:
                     result = await _run(made, record)  # it is done: taking what it left needs no turn
                 else:
-                    # Nobody else has what is begun here.
-                    async with self._turn(self._ask(task, made), record, None if is_begun else patience) as turn:
+                    # Nobody else has what is begun here. It runs, or did a moment ago: who starts it again has a turn.
+                    async with self._turn(self._ask(task, made), record, patience if seen is None else None) as turn:
                         record.wait_seconds += turn.waited
                         tracing.note("wait", time.time() - turn.waited, turn.waited, {tracing.STAGE: wanted.stage})
-                        if not is_begun:
+                        if seen is None:
                             counting.STAGE_WAIT.labels(wanted.stage).observe(turn.waited)
                         result = await _run(replace(made, processor=turn.processor), record)
         record.run_seconds += result.run_seconds

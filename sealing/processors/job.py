@@ -26,20 +26,21 @@ from sealing.processors.folder import GRACE, JobFolder, job_folders
 from sealing.processors.launch import Begun, begin, take
 from sealing.processors.outcome import End
 from sealing.processors.processor import Protocol
-from sealing.processors.spec import Job, JobResult, Start
+from sealing.processors.spec import How, Job, JobResult, Start
 from sealing.processors.stream import StoppedError
 from sealing.processors.streams import stream_of
 
 __all__ = [
+    "How",
     "Job",
     "JobResult",
     "Start",
     "discard",
-    "is_begun",
     "job_ended",
     "run",
     "running",
     "running_jobs",
+    "seen",
     "stop",
     "stop_all",
 ]
@@ -97,9 +98,12 @@ def discard(folder: Path) -> None:
     files.forget()
 
 
-async def is_begun(job: Job[T]) -> bool:
-    """Tell whether the job runs or is done, so that nothing needs to be ready for its start."""
-    return await in_thread(launch.is_begun, job)
+async def seen(job: Job[T]) -> How | None:
+    """Return ``taken`` for a job that is done, how an attempt would come to one that runs, None for any other.
+
+    One that is done stays so. One that runs may have died by now, and then it is started.
+    """
+    return await in_thread(launch.seen, job)
 
 
 def running(folder: Path) -> bool:
@@ -146,7 +150,7 @@ async def _run(job: Job[T], progress: _Progress) -> JobResult[T]:
 async def _begun(job: Job[T], progress: _Progress) -> Begun:
     """Start the job unless it is begun, by a stream once that is ready."""
     while True:
-        if job.processor.protocol is Protocol.stream and not await is_begun(job):
+        if job.processor.protocol is Protocol.stream and await seen(job) is None:
             progress.phase = "waits for its processor to be ready"
             await stream_of(job.processor, job.task.stage).ready()
             progress.phase = "starting"

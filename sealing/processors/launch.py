@@ -64,10 +64,11 @@ def _waiting_for_space(files: JobFolder) -> Iterator[None]:
         raise space.no_space(files.path, error) or error from error
 
 
-def is_begun(check: Check, job: Job[T]) -> bool:
-    """Tell whether the job runs or is done, so that nothing needs to be ready for its start."""
+def seen(check: Check, job: Job[T]) -> How | None:
+    """Return whether the job runs or is done, so that nothing needs to be ready for its start, or None."""
     with _waiting_for_space(job.files), locks.alone(job.files.starting, check):
-        return _found(job) is not None
+        found = _found(job)
+        return None if found is None else found.how
 
 
 def _found(job: Job[T]) -> Begun | None:
