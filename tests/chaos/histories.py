@@ -76,10 +76,14 @@ def check_runs(given: set[str], runs: Sequence[Run]) -> Iterator[str]:
 
 
 def joined(earlier: Sequence[Run], later: Sequence[Run]) -> list[Run]:
-    """Return the runs of two databases, of which the first was lost, with each adopted task's two as one."""
+    """Return the runs of two databases, of which the first was lost, with each adopted task's two as one.
+
+    One that had gone all its way, and had only to note that, counts as completed: of its end the manager knows.
+    """
     before = {run.task: run for run in earlier if run.status == RUNNING}
     adopted = [replace(run, gone=_lapped(before.pop(run.task), run)) if run.task in before else run for run in later]
-    return [*(run for run in earlier if run.status != RUNNING), *before.values(), *adopted]
+    over = [replace(run, status=COMPLETED) if run.gone[-1:] == ("Finish",) else run for run in before.values()]
+    return [*(run for run in earlier if run.status != RUNNING), *over, *adopted]
 
 
 def _lapped(before: Run, after: Run) -> tuple[str, ...]:

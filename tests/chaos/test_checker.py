@@ -220,6 +220,14 @@ def test_a_task_that_was_adopted_has_gone_its_way_in_two_databases(before: int, 
     assert list(check_runs({run.task}, runs)) == []
 
 
+@pytest.mark.parametrize(("steps", "wrong"), [(15, 0), (14, 1)])
+def test_a_task_that_is_in_the_lost_database_alone_had_all_its_steps(steps: int, wrong: int) -> None:
+    """Then only its completion is not recorded; any other is told."""
+    run = recorded("sealer-finished")
+    runs = joined([replace(run, gone=run.gone[:steps], status=RUNNING)], [])
+    assert len(list(check_runs({run.task}, runs))) == wrong
+
+
 @pytest.mark.parametrize(("before", "after"), [(6, 5), (6, 7), (6, 8), (9, 6)])
 def test_a_step_that_an_adopted_task_repeats_or_leaves_out_is_found(before: int, after: int) -> None:
     """On the machine a step is not repeated; and of those that only ask the manager none is left out."""
