@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.leftovers import Known
 from activities.unclaimed import Unclaimed
 from sealing.failures import Wait
+from sealing.flow.state import State
 from sealing.processors.folder import STARTING
+from sealing.sector import Home
 from sealing.stores.claim import Claim, read_claim
 from sealing.stores.layout import QUARANTINE, SectorFiles
 from sealing.stores.statefile import StateFile, write_state
@@ -118,3 +122,16 @@ async def test_the_lock_that_removing_has_left_is_nothing(tmp_path: Path) -> Non
     (tmp_path / "data" / "sealed" / "notes").mkdir(parents=True)
     assert await place.found() is None
     assert place.aside == []
+
+
+async def test_an_upgrade_that_went_on_elsewhere_gets_no_claim_back(place: Bare) -> None:
+    """Its state file is of a run that has ended; the thread waits for no other, and takes the next sector."""
+    task = place.upgrade.task
+    write_state(place.files, StateFile(run="run", written=time.time(), task=task))
+    place.temporal_says(WorkflowExecutionStatus.RUNNING)
+    elsewhere = task.sector.model_copy(update={"home": Home(worker="other", location="/elsewhere")})
+    known = Known(state=State.TreeDBuilt, sector=elsewhere)
+    place.client.get_workflow_handle.return_value.query = AsyncMock(return_value=known)
+    assert await place.found() is None
+    assert not place.replica.exists()
+    assert read_claim(str(place.location)) is None
