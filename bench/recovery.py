@@ -30,8 +30,8 @@ KILLS = 8
 PC1_SECONDS = 600
 SECTORS = 8
 POLLING = Settings().rpc_polling_interval.total_seconds()
-AWAY = 90.0
-"""Seconds since the last sector's first call in vain: its pauses have been at their longest for a minute by then."""
+AWAY = 70.0
+"""Seconds since the last sector's first call in vain: pauses that were to go on doubling would be at 64 s by then."""
 GONE_ON = "PCSubmitted"
 """What follows the call that all of them make in vain."""
 ALLOWANCE = 3.0
