@@ -173,7 +173,7 @@ async def test_a_reset_to_before_the_ticket_draws_none_over_a_precommit(temporal
         await reset(built, "assign_ticket")
         status = await built.parked()
         assert (status.state, status.failure and status.failure.level) == (State.TreeDBuilt, Level.Permanent)
-        assert "reset it to a later point" in (status.failure.text if status.failure else "")
+        assert "reset the workflow to after its ticket was drawn" in (status.failure.text if status.failure else "")
         assert built.proxy.count("Venus.SubmitPreCommit") == 1
         assert (tmp_path / "threads" / "0" / "data" / "sealed" / str(built.id())).is_file()
 

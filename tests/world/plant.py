@@ -180,12 +180,19 @@ class Plant:
         return found[0]
 
     async def until(self, condition: Callable[[], Any], what: str) -> None:
-        """Wait until a condition, which may be a coroutine, holds. Fails the test after a while."""
+        """Wait until a condition, which may be a coroutine, holds. Fails the test after a while.
+
+        A query that no worker is there to answer, as soon after one was killed, is put again.
+        """
         give_up = time.monotonic() + self.patience
         while True:
             held = condition()
-            if await held if asyncio.iscoroutine(held) else held:
-                return
+            try:
+                if await held if asyncio.iscoroutine(held) else held:
+                    return
+            except RPCError as error:
+                if error.status is not RPCStatusCode.FAILED_PRECONDITION or time.monotonic() >= give_up:
+                    raise
             assert time.monotonic() < give_up, f"waited {self.patience:.0f} s for {what}"
             await asyncio.sleep(0.02)
 
