@@ -66,8 +66,11 @@ class Surround:
             if seconds := await run(lambda tx: book.delay(tx, clock(), name, sector)):
                 await asyncio.sleep(seconds)
             answer = await handler(*values, **keyed)
-            # Down may have been ordered since the call came: then nobody is answered any more.
-            if await run(lambda tx: book.is_down(tx, clock(), name) or book.loses(tx, clock(), name, sector)):
+            # Down may have been ordered while a poll was held: then nobody is answered any more.
+            held = name in book.POLLS
+            if await run(
+                lambda tx: (held and book.is_down(tx, clock(), name)) or book.loses(tx, clock(), name, sector)
+            ):
                 raise Unanswered(name)
             return answer
 
