@@ -82,12 +82,7 @@ class AllocationActivities:
                 _refuse_standing(thread)
                 claim = await self._take(thread, plan)
             follows = await self._follows_finished(claim)
-        return Allocation(
-            task=claim.task,
-            seal_interval=plan.seal_interval,
-            note=plan.note,
-            follows_finished=follows,
-        )
+        return Allocation(task=claim.task, seal_interval=plan.seal_interval, note=plan.note, follows_finished=follows)
 
     @activity.defn
     async def await_sector(self, workflow_id: str) -> str:
@@ -111,7 +106,8 @@ class AllocationActivities:
             claim = await self._with_before(claim)
             if not await self.left_overs.clear(claim):
                 return claim
-        return await Unclaimed(self.client, self.left_overs).claim(thread.location, thread.worker)
+        with _writing(thread.location):
+            return await Unclaimed(self.client, self.left_overs).claim(thread.location, thread.worker)
 
     async def _take(self, thread: ThreadInput, plan: Plan) -> Claim:
         with _writing(thread.location):

@@ -101,13 +101,12 @@ class ChainActivities:
         content = _digest(comm_r, comm_d, ticket.ticket, str(ticket.epoch))
         reset = _reset(content, sector.round, sector.precommit_sent, sector.precommit_failed)
         answer = await self.manager.submit_precommit(sector.id, sector.proof_type, comm_r, comm_d, ticket, reset=reset)
-        if answer.res is not SubmitRes.Rejected:
-            _accepted(answer, "SubmitPreCommit")
+        is_refused = answer.res is SubmitRes.Rejected
         # An earlier try of this very content, whose answer was lost, may be on chain: what is refused now is not it.
-        elif found := await self.precommit_on_chain(task):
+        if is_refused and (found := await self.precommit_on_chain(task)):
             if reset and sector.precommit_failed is None:
                 raise Permanent(f"{answer.desc}; and an earlier pre-commit with another content is {found}")
-        elif answer.desc.startswith(TICKET_EXPIRED):
+        elif is_refused and answer.desc.startswith(TICKET_EXPIRED):
             return expired(ticket, task.settings, answer.desc)
         else:
             _accepted(answer, "SubmitPreCommit")

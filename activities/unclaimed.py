@@ -4,7 +4,7 @@ A sector whose claim is gone would be nobody's, while its thread takes another. 
 state file, and what is done with it is what is done with every claim. Files without a state file that can be read are
 set aside, not removed: that Temporal does not know them never means that they are not needed.
 
-Dies here: every part may be repeated.
+Dies here: all may be repeated; what had not been set aside comes into a folder of its own.
 """
 
 from __future__ import annotations
@@ -29,10 +29,8 @@ from sealing.values import SectorId
 
 log = logging.getLogger(__name__)
 
-RUNS_PAUSE = 60.0
-"""Seconds until files are looked at again whose task runs and whose state file tells nothing."""
-ELSEWHERE_PAUSE = 3600.0
-"""Seconds until files are looked at again that are another worker's or another place's."""
+LOOK_AGAIN = 60.0
+"""Seconds until files are looked at again that may not be touched."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,8 @@ class Unclaimed:
             kept = await asyncio.to_thread(read_state, files)
             why = f"{files.name} has no state file"
         except StateFileError as error:
+            if isinstance(error.__cause__, OSError):
+                raise Wait(f"idle: {error}", LOOK_AGAIN) from error  # nobody knows what is in it
             kept, why = None, str(error)
         if kept is None:
             await self._set_aside(files, location, why)
@@ -79,7 +79,7 @@ class Unclaimed:
         sector = SectorId.named(files.name)
         for name in [task_id(flow, sector) for flow in LATEST] if sector else ():
             if (await executions.find(self.client, name, files)).running:
-                raise Wait(f"idle: {name} runs, and its files are in {location} without a claim: {why}", RUNS_PAUSE)
+                raise Wait(f"idle: {name} runs, and its files are in {location} without a claim: {why}", LOOK_AGAIN)
 
 
 def _refuse_others(kept: StateFile, files: SectorFiles, location: str, worker: str) -> None:
@@ -89,5 +89,5 @@ def _refuse_others(kept: StateFile, files: SectorFiles, location: str, worker: s
         raise Wait(
             f"idle: {location} has files of {files.name}, which is worker {home.worker}'s in {home.location}: bring "
             f"them back there, or move away {files.jobs} and what else has that name below {files.root}",
-            ELSEWHERE_PAUSE,
+            LOOK_AGAIN,
         )

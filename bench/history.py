@@ -13,16 +13,15 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from bench.trips import trips_of
+from tests.workflows.histories import FOLDER
 from workers.sandbox import WORKFLOWS, sandbox
 
-FOLDER = Path(__file__).parents[1] / "tests" / "histories"
 FLOWS = ("sealer-finished", "sealer-synthetic", "snapup-finished")
 ROUNDS, REPLAYS = 5, 20
 

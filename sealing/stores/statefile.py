@@ -7,7 +7,6 @@ why that is safe. Where Temporal and the file disagree, nobody but an operator d
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -16,7 +15,7 @@ from sealing import foreign
 from sealing.failures import bounded
 from sealing.sector import SectorInput
 from sealing.stores import durable
-from sealing.stores.layout import STATE_FILE, SectorFiles
+from sealing.stores.layout import SectorFiles
 from sealing.values import Frozen
 
 VERSION = 1
@@ -85,12 +84,6 @@ def parsed(content: bytes) -> StateFile:
 def write_state(files: SectorFiles, kept: StateFile) -> None:
     """Replace a sector's state file, atomically and synced. Raises OSError."""
     durable.write(files.state, kept.model_dump_json(indent=1).encode())
-
-
-def sectors_in(location: str | Path) -> list[SectorFiles]:
-    """Return the sectors that have a state file in a thread's location."""
-    data = Path(location) / "data"
-    return [SectorFiles(data, path.parent.name) for path in sorted(data.glob(f"jobs/*/{STATE_FILE}"))]
 
 
 def adopt_command(location: str, file: str = "FILE", *, replace: bool = False) -> str:

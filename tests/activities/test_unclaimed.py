@@ -90,6 +90,16 @@ async def test_files_of_which_nothing_tells_are_set_aside(place: Bare, content: 
     assert place.aside == [folder]
 
 
+async def test_what_cannot_be_read_now_is_left_alone(place: Bare) -> None:
+    """A disk that fails to give the state file says nothing of what is in it: the thread says so and waits."""
+    place.files.state.unlink()
+    place.files.state.mkdir()
+    with pytest.raises(Wait, match="cannot be read"):
+        await place.found()
+    assert place.replica.exists()
+    assert place.aside == []
+
+
 async def test_nothing_of_a_task_that_runs_is_set_aside(place: Bare) -> None:
     """Without a state file its claim cannot be written, but its workflow goes on with its files."""
     place.files.state.unlink()

@@ -13,7 +13,7 @@ from sealing.flow.registry import FLOWS, LATEST
 from sealing.flow.state import State
 from sealing.manager.client import MOST_PIECES
 from sealing.sector import Home, SectorInput, Settings
-from sealing.stores import durable
+from sealing.stores import durable, local
 from sealing.stores.layout import SectorFiles
 from sealing.stores.statefile import (
     LIMIT,
@@ -22,7 +22,6 @@ from sealing.stores.statefile import (
     adopt_command,
     parsed,
     read_state,
-    sectors_in,
     write_state,
 )
 from sealing.values import Deal, Piece, SectorId
@@ -131,11 +130,11 @@ def test_it_is_there_or_not(tmp_path: Path) -> None:
     """None before it is written; written again it is replaced, and nothing else is left in the folder."""
     kept = at(tmp_path)
     files = kept.task.sector.files
-    assert (read_state(files), sectors_in(tmp_path)) == (None, [])
+    assert (read_state(files), local.sectors(tmp_path)) == (None, [])
     write_state(files, at(tmp_path, State.PC1Done))
     write_state(files, kept)
     assert read_state(files) == kept
-    assert sectors_in(tmp_path) == [files]
+    assert local.sectors(tmp_path) == [files]
     assert list(files.jobs.iterdir()) == [files.state]
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from sealing.config import Config
 from sealing.failures import bounded
 from sealing.flow.registry import FLOWS
+from sealing.stores import local
 from sealing.stores.claim import Claim, claim_path, read_claim
 from sealing.stores.layout import SectorFiles, quarantine
-from sealing.stores.statefile import StateFile, StateFileError, read_state, sectors_in
+from sealing.stores.statefile import StateFile, StateFileError, read_state
 from workers.operate.orders import OrderError
 
 AGAIN = "put that right, then adopt again"
@@ -57,7 +58,8 @@ def _claim(home: str) -> Claim | None:
 
 def _state(home: str, claim: Claim | None) -> StateFile:
     """Return the state file of the claim's sector, or of the only one that has one."""
-    there = sectors_in(home) if claim is None else [claim.task.sector.files]
+    unclaimed = [files for files in local.sectors(home) if files.state.exists()]
+    there = unclaimed if claim is None else [claim.task.sector.files]
     if len(there) > 1:
         names = ", ".join(files.name for files in there)
         raise OrderError(f"{home} has no claim and the state files of {names}: move those away that are not meant")

@@ -58,7 +58,7 @@ class Surround:
         return answer
 
     def _call(self, name: str, handler: Handler) -> Handler:
-        run, clock = self._database.run, self._chain.clock
+        run, clock, may_be_held = self._database.run, self._chain.clock, name in book.POLLS
 
         @functools.wraps(handler)
         async def call(*values: Any, **keyed: Any) -> Any:  # noqa: ANN401 - what the handler takes and gives
@@ -66,11 +66,10 @@ class Surround:
             if seconds := await run(lambda tx: book.delay(tx, clock(), name, sector)):
                 await asyncio.sleep(seconds)
             answer = await handler(*values, **keyed)
-            # Down may have been ordered while a poll was held: then nobody is answered any more.
-            held = name in book.POLLS
-            if await run(
-                lambda tx: (held and book.is_down(tx, clock(), name)) or book.loses(tx, clock(), name, sector)
-            ):
+            # Down may have been ordered while it was held: then nobody is answered any more.
+            if may_be_held and await run(lambda tx: book.is_down(tx, clock(), name)):
+                raise Unanswered(name)
+            if await run(lambda tx: book.loses(tx, clock(), name, sector)):
                 raise Unanswered(name)
             return answer
 
