@@ -141,7 +141,8 @@ class Keeper:
         if claim.task.workflow_id != attempt.workflow_id:
             raise Permanent(
                 f"{location} is claimed by {claim.task.workflow_id}, not by {attempt.workflow_id}, as after a restore "
-                "of Temporal's database from an old backup; nothing was touched. If its sector has ended, abort it"
+                "of Temporal's database from an old backup; nothing was touched. If this task had ended before: "
+                f"sealflow sector abort {attempt.workflow_id}"
             )
         return cls(task, claim.task, attempt)
 

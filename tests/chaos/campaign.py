@@ -30,8 +30,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from tests.chaos.attack import Attack, Missed
 from tests.chaos.blows import BLOWS, Blow, Need
 from tests.chaos.checker import check
-from tests.chaos.histories import Run
-from tests.chaos.loss import database_lost
+from tests.chaos.histories import Run, restored
+from tests.chaos.loss import backup_restored, database_lost
 from tests.chaos.programs import until
 from tests.chaos.report import Report, as_json, lines
 from tests.chaos.site import Site, site
@@ -39,8 +39,6 @@ from tests.world.disks import Disk, small_disk
 
 WORK_WITHIN = 180.0
 """Seconds in which each sector must go on after a blow."""
-STEPS = 2
-"""How many reports of a sector must come: the first may be of a step that had ended before the blow."""
 END_WITHIN = 300.0
 """Seconds in which the sectors that are under way must be finished when the blows are over."""
 OTHERS = 0.25
@@ -97,14 +95,12 @@ async def campaign(folder: Path, plan: Plan, say: Say, stop: asyncio.Event) -> R
         blows = possible(attack, plan.blows)
         report.skipped = [f"{blow.name}, which needs {blow.needs}" for blow in plan.blows if blow not in blows]
         with _told(report):
-            await _went_on(attack.site, WORK_WITHIN)
+            await attack.site.went_on(WORK_WITHIN)
             while report.kills < plan.kills and not stop.is_set() and not report.wrong:
                 await _struck(attack, _chosen(attack, blows), plan.within, report, say)
                 await asyncio.sleep(chance.uniform(0, 1.5))
             if not report.wrong:
-                earlier, report.adopted = await database_lost(attack.site, await _client(attack.site))
-                seconds = await _went_on(attack.site, plan.within)
-                say(f"Temporal's database is lost: {report.adopted} sectors adopted, {seconds:.1f} s")
+                earlier = await _databases_gone(attack.site, plan.within, report, say)
         report.minutes = (time.monotonic() - began) / 60
         report.known, report.points = len(attack.points()), len(attack.deaths)
         report.left = [f"{program}: {point}" for program, point in attack.left()]
@@ -116,6 +112,18 @@ async def campaign(folder: Path, plan: Plan, say: Say, stop: asyncio.Event) -> R
         if report.wrong and attack.disk:
             keep_disks(folder)
     return report
+
+
+async def _databases_gone(built: Site, within: float, report: Report, say: Say) -> list[Run]:
+    """Put an old backup of Temporal's database back, then lose all of it. Return the runs that were in the two."""
+    client = await _client(built)
+    before, report.replaced = await backup_restored(built, client, within)
+    seconds = await built.went_on(within)
+    say(f"an old backup of Temporal's database is put back: {report.replaced} sectors adopted, {seconds:.1f} s")
+    after, report.adopted = await database_lost(built, client)
+    seconds = await built.went_on(within)
+    say(f"Temporal's database is lost: {report.adopted} sectors adopted, {seconds:.1f} s")
+    return restored(before, after)
 
 
 async def _client(built: Site) -> Client:
@@ -162,29 +170,12 @@ async def _struck(attack: Attack, blow: Blow, within: float, report: Report, say
         return say(f"{report.kills:4}  {blow.name:<28} {why}")
     report.kills += blow.kills
     try:
-        seconds = await _went_on(built, within)
+        seconds = await built.went_on(within)
     except AssertionError as error:
         raise AssertionError(f"after the blow {blow.name!r} ({detail}): {error}") from None
     report.recoveries += blow.kills
     report.seconds.setdefault(blow.name, []).append(seconds)
     return say(f"{report.kills:4}  {blow.name:<28} {seconds:5.1f} s  {detail}")
-
-
-async def _went_on(built: Site, within: float) -> float:
-    """Wait until each sector that is under way has gone on or has ended, and return the seconds. One always is."""
-    began, within = time.monotonic(), built.takes(within)
-    await until(lambda: bool(built.under_way()), "a sector to be under way", within)
-    before = built.under_way()
-
-    def still() -> list[str]:
-        now = built.under_way()
-        return [sector for sector, reports in before.items() if sector in now and now[sector] < reports + STEPS]
-
-    with contextlib.suppress(AssertionError):  # which they are is told
-        await until(lambda: not still(), "", within)
-    if standing := still():
-        raise AssertionError(f"{', '.join(standing)} did not go on within {within:.0f} s; see {built.worker.log}")
-    return time.monotonic() - began
 
 
 def keep_disks(folder: Path) -> None:

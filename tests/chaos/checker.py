@@ -29,7 +29,7 @@ async def check(site: Site, client: Client, earlier: Sequence[Run] = ()) -> list
 
     ``earlier`` are the runs in a database that was lost.
     """
-    runs, given = joined(earlier, await read_runs(client)), dict(_tasks(site))
+    runs, given = joined(earlier, await read_runs(client)), dict(site.tasks())
     ways_back = Counter[str]()
     for run in runs:
         ways_back[run.task] += run.ways_back
@@ -41,14 +41,6 @@ async def check(site: Site, client: Client, earlier: Sequence[Run] = ()) -> list
         *_processes(site),
         *check_runs(set(given), runs),
     ]
-
-
-def _tasks(site: Site) -> Iterator[tuple[str, str | None]]:
-    """Yield the tasks that the manager has given out, each with how it has ended."""
-    for row in site.ask("SELECT name, ended FROM sectors"):
-        yield f"sealer-{row['name'].removeprefix('s-')}", row["ended"]
-    for row in site.ask("SELECT sector, ended FROM upgrades"):
-        yield f"snapup-{row['sector'].removeprefix('s-')}", row["ended"]
 
 
 def _sectors(site: Site) -> Iterator[str]:

@@ -27,7 +27,9 @@ WAYS = {
 STORED_AGAIN = " RePersist Persist"
 """What a manager whose store was away brings about, as often as it misses an upgrade's files."""
 COMPLETED = WorkflowExecutionStatus.COMPLETED.name
+FINISH = "Finish"
 RUNNING = WorkflowExecutionStatus.RUNNING.name
+REPLACED = WorkflowExecutionStatus.TERMINATED.name
 MANAGERS = frozenset(
     ["AcquireDeals", "AssignTicket", "SubmitPC", "CheckPC", "SubmitPersistance", "AssignSeed", "SubmitProof", "Finish"]
 )
@@ -38,11 +40,12 @@ BACK = frozenset({"TicketExpired", "resume", "control"})
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a task: how it ended, the names of what moved it, and, unless it completed, what it is at."""
+    """A run of a task: how it ended, the names of what moved it, its id, and, unless it completed, what it is at."""
 
     task: str
     status: str
     gone: tuple[str, ...]
+    run_id: str = ""
     stands: str = ""
 
     @property
@@ -58,7 +61,8 @@ async def read_runs(client: Client) -> list[Run]:
         history = await client.get_workflow_handle(found.id, run_id=found.run_id).fetch_history()
         gone = tuple(names(history.to_json_dict()["events"]))
         status = found.status.name if found.status else "of no status"
-        runs.append(Run(found.id, status, gone, "" if status == COMPLETED else await _stands(client, found.id)))
+        stands = "" if status == COMPLETED else await _stands(client, found.id)
+        runs.append(Run(found.id, status, gone, found.run_id, stands))
     return runs
 
 
@@ -82,8 +86,22 @@ def joined(earlier: Sequence[Run], later: Sequence[Run]) -> list[Run]:
     """
     before = {run.task: run for run in earlier if run.status == RUNNING}
     adopted = [replace(run, gone=_lapped(before.pop(run.task), run)) if run.task in before else run for run in later]
-    over = [replace(run, status=COMPLETED) if run.gone[-1:] == ("Finish",) else run for run in before.values()]
+    over = [replace(run, status=COMPLETED) if run.gone[-1:] == (FINISH,) else run for run in before.values()]
     return [*(run for run in earlier if run.status != RUNNING), *over, *adopted]
+
+
+def restored(earlier: Sequence[Run], later: Sequence[Run]) -> list[Run]:
+    """Return the runs of a database and of an old backup of it that took its place, each task's as one.
+
+    A run that is in both goes on from the backup, unless it had ended before, which it must have seen, or gave way to
+    one that was adopted. That one, and what began after the backup, goes on from where the first database left off.
+    """
+    known = {run.run_id: run for run in earlier}
+    over = {run.run_id for run in earlier if run.status != RUNNING or run.gone[-1:] == (FINISH,)}
+    twice, others = [run for run in later if run.run_id in known], [run for run in later if run.run_id not in known]
+    goes_on = [run for run in twice if run.status == RUNNING or (run.status != REPLACED and run.run_id not in over)]
+    left = [known[id_] for id_ in known.keys() - {run.run_id for run in goes_on}]
+    return [*goes_on, *joined(left, others)]
 
 
 def _lapped(before: Run, after: Run) -> tuple[str, ...]:
@@ -92,12 +110,15 @@ def _lapped(before: Run, after: Run) -> tuple[str, ...]:
     The manager's steps since the last one on the machine are not in the file: they are repeated. A step that had ended,
     and of whose end the database had not heard yet, is in the file alone.
     """
+    if not after.gone:
+        return before.gone
     way = tuple(WAYS[before.task.partition("-")[0]].split())
     gone, again = (tuple(" ".join(run.gone).replace(STORED_AGAIN, "").split()) for run in (before, after))
-    if again and again[0] in gone and set(gone[gone.index(again[0]) :]) <= MANAGERS:
+    if again[0] in gone and set(gone[gone.index(again[0]) :]) <= MANAGERS:
         gone = gone[: gone.index(again[0])]
     unheard = way[len(gone) : len(gone) + 1]
-    return way if gone + unheard + again == way and not MANAGERS & set(unheard) else gone + again
+    whole = gone + unheard + again
+    return whole if whole == way[: len(whole)] and not MANAGERS & set(unheard) else gone + again
 
 
 def names(events: Sequence[dict[str, Any]]) -> Iterator[str]:

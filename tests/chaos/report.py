@@ -13,8 +13,9 @@ class Report:
 
     A kill counts when something was killed, and is recovered from when every sector that was under way after it has
     gone on. ``seconds`` are those until then, of each blow that was recovered from. ``missed`` are blows that met
-    nothing. ``points`` were died at, of ``known`` that our programs came to; ``left`` are the others. ``adopted`` are
-    the sectors that began again from their state files when Temporal's database was lost, after the blows.
+    nothing. ``points`` were died at, of ``known`` that our programs came to; ``left`` are the others. ``replaced``
+    and ``adopted`` are the sectors that began again from their state files when, after the blows, an old backup of
+    Temporal's database was put back, and when that was lost.
     """
 
     seed: int
@@ -23,6 +24,7 @@ class Report:
     missed: int = 0
     sectors: int = 0
     upgrades: int = 0
+    replaced: int = 0
     adopted: int = 0
     points: int = 0
     known: int = 0
@@ -49,6 +51,7 @@ def lines(report: Report) -> str:
     told.append(
         f"{report.kills} kills, {report.recoveries} recoveries, {report.missed} blows that met nothing, in"
         f" {report.minutes:.1f} min; {report.points} of {report.known} named points died at; {report.sectors} sectors,"
-        f" {report.upgrades} upgrades, {report.adopted} adopted, {len(report.wrong)} things wrong; seed {report.seed}"
+        f" {report.upgrades} upgrades, {report.replaced} adopted after an old backup of Temporal's database,"
+        f" {report.adopted} after its loss, {len(report.wrong)} things wrong; seed {report.seed}"
     )
     return "\n".join(told)

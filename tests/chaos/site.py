@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import sqlite3
 import sys
+import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from sealing.devnet.config import DevnetConfig
 from sealing.devnet.deals import add_deal
 from sealing.processors.programs import SIMULATED
 from tests.chaos import mortal
-from tests.chaos.programs import CLOCK, Program, Temporal, build_clock
+from tests.chaos.programs import CLOCK, Program, Temporal, build_clock, until
 from tests.world.relay import Relay, relayed
 from workers.devserver import pick_port
 
@@ -29,6 +31,8 @@ DEAL_BYTES = 1000
 """Less than a sector holds."""
 
 BOOT_ID = "boot-id"
+STEPS = 2
+"""How many reports of a sector must come for it to have gone on: the first may be of a step that had ended before."""
 REAL = 5
 """How many times longer all may take with the real processor: its C2 alone takes a minute, and several wait in turn."""
 UNDER_WAY = (
@@ -142,6 +146,29 @@ class Site:
     def under_way(self) -> dict[str, int]:
         """Return each sector that is being sealed or upgraded, with how many reports of it have come."""
         return {row["sector"]: row["reports"] for row in self.ask(UNDER_WAY)}
+
+    def tasks(self) -> Iterator[tuple[str, str | None]]:
+        """Yield the tasks that the manager has given out, each with how it has ended."""
+        for row in self.ask("SELECT name, ended FROM sectors"):
+            yield f"sealer-{row['name'].removeprefix('s-')}", row["ended"]
+        for row in self.ask("SELECT sector, ended FROM upgrades"):
+            yield f"snapup-{row['sector'].removeprefix('s-')}", row["ended"]
+
+    def standing(self, before: Mapping[str, int]) -> list[str]:
+        """Return the sectors that are under way and have not gone on since they were."""
+        now = self.under_way()
+        return [sector for sector, reports in before.items() if sector in now and now[sector] < reports + STEPS]
+
+    async def went_on(self, within: float) -> float:
+        """Wait until each sector that is under way has gone on or has ended, and return the seconds. One always is."""
+        began, within = time.monotonic(), self.takes(within)
+        await until(lambda: bool(self.under_way()), "a sector to be under way", within)
+        before = self.under_way()
+        with contextlib.suppress(AssertionError):  # which they are is told
+            await until(lambda: not self.standing(before), "", within)
+        if standing := self.standing(before):
+            raise AssertionError(f"{', '.join(standing)} did not go on within {within:.0f} s; see {self.worker.log}")
+        return time.monotonic() - began
 
     def write(self, sectors: int | None, heartbeat: str) -> None:
         """Write the configurations, the processor's program and the folders."""

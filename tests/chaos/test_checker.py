@@ -18,7 +18,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tests.chaos.campaign import sealed
 from tests.chaos.checker import check
-from tests.chaos.histories import COMPLETED, RUNNING, Run, check_runs, joined, names
+from tests.chaos.histories import COMPLETED, RUNNING, Run, check_runs, joined, names, restored
 from tests.chaos.programs import until
 from tests.chaos.site import Site, site
 
@@ -235,6 +235,37 @@ def test_a_step_that_an_adopted_task_repeats_or_leaves_out_is_found(before: int,
     runs = joined([replace(run, gone=run.gone[:before], status=RUNNING)], [replace(run, gone=run.gone[after:])])
     (line,) = check_runs({run.task}, runs)
     assert f"{run.task} went another way than it must" in line
+
+
+@pytest.mark.parametrize(
+    ("since", "again", "wrong"),
+    [
+        ("running", COMPLETED, 0),  # it went on by itself
+        ("running", "FAILED", 1),
+        ("finished", "FAILED", 0),  # it was told that it had ended
+        ("finished", RUNNING, 1),
+        ("about to finish", "FAILED", 0),
+        ("about to finish", RUNNING, 1),
+    ],
+)
+def test_a_task_that_an_old_backup_has_goes_on_or_ends(since: str, again: str, wrong: int) -> None:
+    """One that had ended since must see that, and one that had not must come to its end, by the run that it has."""
+    run = replace(recorded("sealer-finished"), run_id="a")
+    gone = run.gone[:6] if since == "running" else run.gone
+    before = replace(run, gone=gone, status=COMPLETED if since == "finished" else RUNNING)
+    after = replace(run, status=again, gone=run.gone if again == COMPLETED else run.gone[:5])
+    assert len(list(check_runs({run.task}, restored([before], [after])))) == wrong
+
+
+def test_a_task_that_replaced_its_run_out_of_an_old_backup_goes_on_from_what_was_lost() -> None:
+    """So does one that began after the backup, and one that is adopted twice."""
+    run = recorded("sealer-finished")
+    known = replace(run, gone=run.gone[:6], status=RUNNING, run_id="a")
+    stopped = replace(known, gone=run.gone[:3], status="TERMINATED")
+    adopted = replace(run, gone=run.gone[6:8], status=RUNNING, run_id="b")
+    for later in ([stopped, adopted], [adopted]):
+        runs = joined(restored([known], later), [replace(run, gone=run.gone[8:], run_id="c")])
+        assert list(check_runs({run.task}, runs)) == []
 
 
 def recorded(name: str) -> Run:

@@ -13,9 +13,10 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from activities.executions import REPLACED
 from sealing.flow.sealer import SEALER
+from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
 from sealing.manager.client import Manager
-from sealing.sector import Home, SectorInput, Settings
+from sealing.sector import Home, SectorInput, Settings, task_id
 from sealing.stores import durable
 from sealing.stores.claim import Claim, claim_path, read_claim, write_claim
 from sealing.stores.statefile import StateFile, write_state
@@ -181,6 +182,33 @@ async def test_a_running_and_an_ended_task_are_left_alone(temporal: Client, tmp_
             await built.sector().terminate(reason="by mistake")
             ran = await adopt(built, location(built))
             assert f"{built.sector().id} has ended in Temporal (terminated)" in ran.err
+
+
+async def test_a_run_that_may_catch_up_with_its_state_file_is_not_replaced(temporal: Client, tmp_path: Path) -> None:
+    """The file says what the workflow is about to hear: a step has ended, or the database is old and it will park."""
+    async with plant(temporal, tmp_path) as built:
+        built.simulate(pc1={"seconds": 60})
+        async with working(built):
+            await built.until(lambda: built.starts("pc1") == 1, "PC1 to run")
+            at = Place(built, 0, built.id().number)
+            ran = await adopt(built, at.location, "--replace")
+            assert f"{built.sector().id} runs, in TicketAssigned, and has yet to come to PC2Done" in ran.err
+            assert (await built.status()).state is State.TicketAssigned
+            at.change(state=State.TicketAssigned)
+            await sealflow(built, "sector", "abort", str(built.id()), "--yes")
+
+
+async def test_a_sector_with_two_tasks_is_named_by_the_task(temporal: Client, tmp_path: Path) -> None:
+    """As after an old backup: its sealing runs again, and the upgrade that an order would end."""
+    async with plant(temporal, tmp_path) as built:
+        tasks = [(flow.workflow, task_id(flow.name, built.id())) for flow in (SEALER, SNAPUP)]
+        for workflow, name in tasks:
+            await temporal.start_workflow(workflow, id=name, task_queue="of nobody")
+        ran = await sealflow(built, "sector", "abort", str(built.id()), "--yes")
+        assert ran.status == 1
+        assert f"{built.id()} has 2 tasks under way: name one, {' or '.join(name for _, name in tasks)}" in ran.err
+        for _, name in tasks:
+            await temporal.get_workflow_handle(name).terminate()
 
 
 async def test_a_run_that_was_stopped_to_be_replaced_has_not_ended(temporal: Client, tmp_path: Path) -> None:

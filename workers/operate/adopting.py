@@ -167,6 +167,11 @@ async def _against_temporal(client: Client, adoption: Adoption, *, replace: bool
             f"{task.workflow_id} runs, in {status.state}, and is not behind its state file, {task.state}: there is "
             "nothing to adopt"
         )
+    if not status.halted:
+        raise OrderError(
+            f"{task.workflow_id} runs, in {status.state}, and has yet to come to {task.state}, which its state file "
+            "says: it does so by itself, or parks before it touches anything on this machine; look again in a minute"
+        )
     if not replace:
         raise OrderError(
             f"{task.workflow_id} is only in {status.state}, its state file says {task.state}: Temporal's database was "

@@ -90,12 +90,15 @@ async def ask(client: Client, workflow_id: str, query: str, kind: type[T]) -> T:
 async def find(client: Client, name: str) -> SectorView:
     """Return the task of a sector, named by its id (s-t01000-5, t01000-5, 1000-5) or its workflow's id.
 
-    Of a sector's tasks the one that runs, else the last that began. Raises OrderError.
+    Of a sector's tasks the one that runs, else the last that began. Raises OrderError, also where two run, as after a
+    restore of Temporal's database from an old backup: an order that is meant for one would end the other.
     """
     ids = [task_id(flow, sector) for flow in LATEST] if (sector := SectorId.named(name)) else [name]
     found = [view for view in await asyncio.gather(*(_see(client, one) for one in ids)) if view]
     if not found:
         raise OrderError(f"there is no task of sector {name}; sealflow sector list shows those that there are")
+    if len(under_way := [view.workflow_id for view in found if not view.closed]) > 1:
+        raise OrderError(f"sector {name} has {len(under_way)} tasks under way: name one, {' or '.join(under_way)}")
     return max(found, key=lambda view: (not view.closed, view.began))
 
 
