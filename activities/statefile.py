@@ -131,11 +131,15 @@ class Keeper:
 
     @classmethod
     def of(cls, task: Task, attempt: Attempt) -> Keeper:
-        """Return the keeper for an attempt, which has the location's claim. Permanent where another task has it."""
+        """Return the keeper for an attempt, which has the location's claim. Permanent where another task has it.
+
+        Also where nobody has it, nothing of the sector is there, and there should be something.
+        """
         location = task.sector.home.location
         claim = _claim_of(location)
         if claim is None:
             claim = Claim(task=attempt.input(task))
+            _refuse_nothing(claim.task)
             write_claim(location, claim)
             log.warning("%s had no claim; it has that of %s again", location, attempt.workflow_id)
         if claim.task.workflow_id != attempt.workflow_id:
@@ -215,6 +219,19 @@ class Keeper:
         run = self.attempt.run
         if kept is None or (kept.task, kept.run, kept.ended) != (now, run, ended):
             write_state(sector.files, StateFile(run=run, ended=ended, written=time.time(), task=now))
+
+
+def _refuse_nothing(task: SectorInput) -> None:
+    """Raise Permanent for a task that has lost all its files, unless its step is the first that makes some."""
+    flow, sector = FLOWS[task.flow, task.flow_version], task.sector
+    first = next(state for state, step in flow.rows.items() if step.computes)
+    if task.state is first or any(path.exists() for path in sector.files.all()):
+        return
+    raise Permanent(
+        f"{sector.home.location} has neither a claim nor files of {sector.id}. Either it had ended before Temporal's "
+        "database was restored from an old backup: then it ends once the manager says so. Or its disk was lost: to "
+        f"begin it again, sealflow sector resume {task.workflow_id} --state {first}"
+    )
 
 
 def _claim_of(location: str) -> Claim | None:

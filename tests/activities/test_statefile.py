@@ -191,3 +191,16 @@ def test_a_claim_that_is_gone_is_written_anew(place: Place) -> None:
     assert claim is not None
     assert claim.task == place.input(State.DealsAcquired)
     assert place.says == (State.DealsAcquired, 0, RUN)
+
+
+@pytest.mark.parametrize("state", [State.PieceAdded, State.PC1Done, State.SeedAssigned, State.C1Done])
+def test_a_step_of_which_nothing_is_left_here_does_not_run(place: Place, state: State) -> None:
+    """Out of an old backup, after the sector's end, or after its disk was lost: the location is not claimed for it."""
+    claim_path(place.location).unlink()
+    with pytest.raises(Permanent, match="has neither a claim nor files of") as refused:
+        place.attempt(state)
+    assert f"sealflow sector resume {place.claim.workflow_id} --state DealsAcquired" in str(refused.value)
+    assert list(Path(place.location, "data").iterdir()) == []
+    place.claim.sector.files.cache.mkdir(parents=True)
+    place.attempt(state).begun()
+    assert place.says == (state, 0, RUN)

@@ -39,12 +39,12 @@ def main() -> int:
     """Run the other program and return its exit status."""
     journal, *program = sys.argv[1 : sys.argv.index("--")]
     arguments = sys.argv[sys.argv.index("--") + 1 :]
-    task = Path(arguments[arguments.index("--task") + 1])
+    task, output = [Path(arguments[arguments.index(name) + 1]) for name in ("--task", "--output")]
     boot = Path(os.environ.get("SEALFLOW_BOOT_ID", BOOT_ID)).read_text().strip()
     entry: dict[str, object] = {"job": str(task.parent), "inputs": digest(task), "boot": boot}
     note(journal, {"what": "begun", **entry})
     status = subprocess.run([*program, *arguments], check=False).returncode
-    if status == 0:
+    if status == 0 and json.loads(output.read_bytes())["err_msg"] is None:
         note(journal, {"what": "completed", **entry})
     return status if status >= 0 else 128 - status
 

@@ -37,7 +37,7 @@ async def backup_restored(site: Site, client: Client, within: float) -> tuple[li
     Returns what the database had in between, and how many sectors were adopted after that. Raises AssertionError where
     one is not taken up.
     """
-    backup = site.folder / "temporal-old"
+    backup = site.temporal.folder.with_name(f"{site.temporal.folder.name}-old")
     await site.temporal.kill()
     shutil.copytree(site.temporal.folder, backup)
     await site.temporal.start()
