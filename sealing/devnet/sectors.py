@@ -113,7 +113,7 @@ def report(tx: sqlite3.Connection, sector: Id, got: SectorReport, now: float) ->
 def end(tx: sqlite3.Connection, sector: Id, how: Literal["finalized", "aborted"], reason: str, now: float) -> None:
     """Note that a sector's task has ended; said again, it changes nothing. What an aborted one leaves is free again.
 
-    Raises an application error where it has ended the other way.
+    Raises the error 11001 where it has ended the other way: it is none that is under way, and stays as it has ended.
     """
     row = find(tx, sector)
     upgrade = upgrade_of(tx, row["name"])
@@ -121,7 +121,7 @@ def end(tx: sqlite3.Connection, sector: Id, how: Literal["finalized", "aborted"]
     if upgrade is not None and how == "finalized" and upgrade["comm_r"] is None:
         return  # nothing of it was accepted: this is the sealing's end, said again
     if task["ended"] not in {None, how}:
-        raise RpcError(f"{row['name']} is {task['ended']} already")
+        raise unknown_sector()
     if task["ended"] is None:
         values = (how, now, bounded(reason))
         change = "SET ended = ?, ended_at = ?, end_reason = ?"
