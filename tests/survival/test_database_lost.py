@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from sealing.failures import Level
+from sealing.flow.sealer import SEALER
 from sealing.flow.snapup import SNAPUP
 from sealing.flow.state import State
+from sealing.sector import task_id
 from sealing.stores.claim import claim_path
 from tests.operate.command import Ran, on_worker, sealflow
 from tests.survival.database import Database, database
@@ -261,3 +263,41 @@ async def test_a_sector_that_began_after_the_backup_is_adopted(tmp_path: Path) -
         assert built.left_behind() == before
         assert await adopted(built) == "PC1Done"
         await sealed_once(built)
+
+
+async def test_an_upgrade_outlives_its_sectors_sealing_out_of_an_old_backup(tmp_path: Path) -> None:
+    """The manager knows both by the sector: the sealing that runs again, and is aborted, does not end the upgrade."""
+    async with lost(tmp_path) as (temporal, built, worker):
+        built.simulate(snap_prove={"fail": "broken", "times": 3})
+        await killed_in(worker, "SeedAssigned")
+        await temporal.back_up("old", "live")
+        await temporal.use("live")
+        await worker.start()
+        await built.finished()
+        await worker.terminate()
+        built.deal(bytes(range(200)))
+        built.plan(SNAPUP.name)
+        await worker.start()
+        await killed_in(worker, "SnapEncoded")
+        await temporal.use("old")
+        assert await adopted(built) == "SnapEncoded"
+        await worker.start()
+        sealing = task_id(SEALER.name, built.id())
+        await built.until(lambda: stands(built, sealing), "the sealing to park")
+        await built.parked()
+        refused = await sealflow(built, "sector", "abort", str(built.id()), "--yes")
+        assert (refused.status, "has 2 tasks under way" in refused.err) == (1, True)
+        ended = await sealflow(built, "sector", "abort", sealing, "--yes")
+        assert ended.status == 0, ended.err
+        resumed = await sealflow(built, "sector", "resume", str(built.id()))
+        assert resumed.status == 0, resumed.err
+        assert (await built.finished()).state is State.Finished
+        assert [(record.ended, record.proof_verified) for record in built.observer.upgrades()] == [("finalized", True)]
+        assert [built.starts(stage) for stage in ("pc1", "snap_encode", "snap_prove")] == [1, 1, 4]
+        assert built.left_behind() == []
+
+
+async def stands(built: Plant, task: str) -> bool:
+    """Tell whether a task has parked."""
+    told = await sealflow(built, "sector", "show", task, "--json")
+    return told.status == 0 and told.json["standing"] == "parked"
