@@ -29,7 +29,8 @@ async def ensure_only_machine(client: Client, name: str, stop: asyncio.Event, po
     """Wait until no other machine can be serving the queue of a worker's name, or until ``stop`` is set.
 
     A machine is known by its host's name. Where another was there in the last minutes, one or two times ``poll`` tell
-    whether it still is. Two that start in one moment do not find each other. Raises StartError, which names the other.
+    whether it still is. Two that start in one moment do not find each other here, but in ``stay_only_machine``. Raises
+    StartError, which names the other.
     """
     seen = await others(client, name)
     if not seen:
@@ -41,18 +42,29 @@ async def ensure_only_machine(client: Client, name: str, stop: asyncio.Event, po
     first = latest = max(seen.values())
     silent_since = loop.time()
     while loop.time() < silent_since + poll and not stop.is_set():
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LOOK_AGAIN)
+        await _unless(stop, LOOK_AGAIN)
         seen = await others(client, name)
         last = max(seen.values(), default=latest)
         if last > first + poll:
-            other = max(seen, key=lambda each: seen[each])
-            raise StartError(
-                f"worker {name} runs on another machine (process {other}): end it there, or give this one another "
-                "[worker] name"
-            )
+            raise _runs_elsewhere(name, max(seen, key=lambda each: seen[each]))
         if last > latest:
             latest, silent_since = last, loop.time()
+
+
+async def stay_only_machine(client: Client, name: str, stop: asyncio.Event, poll: float = POLL) -> None:
+    """Wait until ``stop`` is set, and find out meanwhile whether another machine has started in the same moment.
+
+    Within ``poll`` seconds it must ask for work again. The machine whose host's name comes first stays. Raises
+    StartError on another, which says where that one is.
+    """
+    before = await _patiently(client, name, stop)
+    await _unless(stop, poll)
+    seen = await _patiently(client, name, stop)
+    for other in sorted(each for each in seen if seen[each] > before.get(each, 0.0)):
+        if _host(other) < socket.gethostname():
+            raise _runs_elsewhere(name, other)
+        log.error("worker %s has been started on another machine too (process %s), which has to end now", name, other)
+    await stop.wait()
 
 
 async def others(client: Client, queue: str) -> Mapping[str, float]:
@@ -69,5 +81,31 @@ async def others(client: Client, queue: str) -> Mapping[str, float]:
     return {
         poller.identity: poller.last_access_time.ToDatetime(UTC).timestamp()
         for poller in described.pollers
-        if poller.identity.rpartition("@")[2] != socket.gethostname()
+        if _host(poller.identity) != socket.gethostname()
     }
+
+
+async def _patiently(client: Client, queue: str, stop: asyncio.Event) -> Mapping[str, float]:
+    """Return the ``others`` as soon as Temporal tells them: that it is away ends no worker that runs."""
+    while not stop.is_set():
+        try:
+            return await others(client, queue)
+        except StartError as away:
+            log.warning("%s", away)
+        await _unless(stop, LOOK_AGAIN)
+    return {}
+
+
+async def _unless(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+def _host(identity: str) -> str:
+    return identity.rpartition("@")[2]
+
+
+def _runs_elsewhere(name: str, other: str) -> StartError:
+    return StartError(
+        f"worker {name} runs on another machine (process {other}): end it there, or give this one another [worker] name"
+    )
