@@ -44,8 +44,13 @@ def write_claim(location: str, claim: Claim) -> None:
 
 
 def probe_claim(location: str) -> None:
-    """Raise OSError where a claim could not be written: better before a sector is asked for than after."""
+    """Raise OSError where a claim could not be written: better before a sector is asked for than after.
+
+    What a worker that was killed while it wrote one has left goes: nobody else writes here, for there is no sector.
+    """
     path = claim_path(location).with_name(PROBE)
+    for written in (claim_path(location), path):
+        durable.sweep(written)
     durable.write(path, b"x" * 4096)
     durable.remove(path)
 

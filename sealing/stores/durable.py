@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
 import shutil
@@ -15,6 +16,7 @@ from sealing.background import Check
 
 CHUNK = 8 << 20
 """Bytes copied or digested at a time: between two chunks a copy can be given up."""
+_TEMPORARY = ".{}.{}.tmp"
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Errors that say that a file system, a quota or a limit is full."""
 
@@ -56,7 +58,7 @@ def write(path: Path, content: bytes) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; what was written there takes its place, synced, unless it failed."""
     make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    temporary = path.with_name(_TEMPORARY.format(path.name, f"{os.getpid()}-{os.urandom(4).hex()}"))
     try:
         yield temporary
         sync(temporary)
@@ -64,6 +66,12 @@ def replacing(path: Path) -> Iterator[Path]:
         sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(path: Path) -> None:
+    """Remove what writers of ``path`` that were killed have left beside it; a living one is spoiled and fails."""
+    for left in path.parent.glob(_TEMPORARY.format(glob.escape(path.name), "*")):
+        left.unlink(missing_ok=True)
 
 
 def copy(source: Path, target: Path, copied: Callable[[int], None]) -> int:

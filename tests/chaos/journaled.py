@@ -1,8 +1,9 @@
 """A processor that runs another and writes down what it began and completed. A program, not a module of ours.
 
 Run as ``python -B -I -S journaled.py JOURNAL PROGRAM... -- STAGE --task FILE --output FILE``. A line of the journal is
-written at once or not at all: ``{"what": "begun" | "completed", "job": FOLDER, "inputs": DIGEST, "boot": ID,
-"at": SECONDS}``. The digest is of the task and of the files that it names, taken here and not the product's.
+written at once or not at all: ``{"what": "begun" | "made" | "completed", "job": FOLDER, "inputs": DIGEST, "boot": ID,
+"at": SECONDS}``. The digest is of the task and of the files that it names, taken here and not the product's. The output
+is seen between ``made`` and ``completed``: killed between these two, the stage may be completed, or not.
 """
 
 from __future__ import annotations
@@ -40,11 +41,18 @@ def main() -> int:
     journal, *program = sys.argv[1 : sys.argv.index("--")]
     arguments = sys.argv[sys.argv.index("--") + 1 :]
     task, output = [Path(arguments[arguments.index(name) + 1]) for name in ("--task", "--output")]
+    made = output.with_name("made.json")
     boot = Path(os.environ.get("SEALFLOW_BOOT_ID", BOOT_ID)).read_text().strip()
     entry: dict[str, object] = {"job": str(task.parent), "inputs": digest(task), "boot": boot}
     note(journal, {"what": "begun", **entry})
+    arguments[arguments.index("--output") + 1] = str(made)
     status = subprocess.run([*program, *arguments], check=False).returncode
-    if status == 0 and json.loads(output.read_bytes())["err_msg"] is None:
+    is_whole = status == 0 and json.loads(made.read_bytes())["err_msg"] is None
+    if is_whole:
+        note(journal, {"what": "made", **entry})
+    if made.exists():
+        made.replace(output)
+    if is_whole:
         note(journal, {"what": "completed", **entry})
     return status if status >= 0 else 128 - status
 

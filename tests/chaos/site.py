@@ -179,7 +179,7 @@ class Site:
         others = f'exec {shlex.join(program)} "$@"' if self.real else "exit 0"  # such as: are the parameters there?
         script = self.folder / "processor"
         script.write_text(
-            f'#!/bin/sh\ncase " $* " in\n*" --task "*) exec {shlex.join(journaled)} "$@" ;;\n*) {others} ;;\nesac\n'
+            f'#!/bin/sh\ncase " $* " in\n*" --task "*) {shlex.join(journaled)} "$@"; exit ;;\n*) {others} ;;\nesac\n'
         )
         script.chmod(0o755)
         build_clock(self.folder)

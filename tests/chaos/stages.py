@@ -16,6 +16,8 @@ STAGES = {
 }
 """What a task of each kind computes."""
 
+MADE = frozenset({"made", "completed"})
+
 Entry = dict[str, Any]
 
 
@@ -30,7 +32,7 @@ def check_stages(site: Site, finished: Mapping[str, int]) -> Iterator[str]:
     for entry in map(json.loads, text.splitlines()):
         tasks[_task(site, Path(entry["job"]))].append(entry)
     for task, ways_back in finished.items():
-        completed = {Path(entry["job"]).name for entry in tasks[task] if entry["what"] == "completed"}
+        completed = {Path(entry["job"]).name for entry in tasks[task] if entry["what"] in MADE}
         if missing := STAGES[task.partition("-")[0]] - completed:
             yield f"{task} is finished without {', '.join(sorted(missing))}"
         yield from list(_begun_again(tasks[task]))[ways_back * len(completed) :]
@@ -46,17 +48,24 @@ def _task(site: Site, job: Path) -> str:
 
 def _begun_again(entries: list[Entry]) -> Iterator[str]:
     """Tell of each start of a stage that had been completed, unless there was a reason for it."""
+    made: dict[str, Entry] = {}
     completed: dict[str, Entry] = {}
     followed: set[str] = set()
     for entry in entries:
-        job, before = entry["job"], completed.get(entry["job"])
-        if entry["what"] == "broken":
-            completed.pop(job, None)
-            followed.discard(job)
-        elif entry["what"] == "completed":
-            completed[job] = entry
-        else:
-            if before and (before["boot"] == entry["boot"] or job in followed):
-                inputs = "the same inputs" if before["inputs"] == entry["inputs"] else "other inputs"
-                yield f"{job} was begun again after it was completed, for {inputs}, at {entry['at']:.3f}"
-            followed |= set(completed) - {job}
+        job = entry["job"]
+        match entry["what"]:
+            case "broken":
+                made.pop(job, None)
+                completed.pop(job, None)
+                followed.discard(job)
+            case "made":
+                made[job] = entry
+            case "completed":
+                completed[job] = entry
+            case "begun":
+                if (before := completed.get(job)) and (before["boot"] == entry["boot"] or job in followed):
+                    inputs = "the same inputs" if before["inputs"] == entry["inputs"] else "other inputs"
+                    yield f"{job} was begun again after it was completed, for {inputs}, at {entry['at']:.3f}"
+                made.pop(job, None)
+                completed = made | completed  # another stage goes on from them
+                followed |= set(completed) - {job}

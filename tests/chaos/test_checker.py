@@ -85,6 +85,15 @@ async def test_a_stage_that_was_computed_twice_is_found(
         assert await check(*ended) == [f"{job} was begun again after it was completed, for {says}, at 1.000"]
 
 
+@pytest.mark.parametrize(("follows", "wrong"), [(False, 0), (True, 1)])
+async def test_a_stage_whose_completion_was_not_noted(ended: tuple[Site, Client], *, follows: bool, wrong: int) -> None:
+    """Killed between its output and the note it may begin again, unless another stage has begun from that output."""
+    job = str(ended[0].locations[0] / "data" / "jobs" / SECTOR / "another")
+    other: list[dict[str, Any]] = [{"what": "begun", "job": job}] * follows
+    with journaled(ended[0], "c2", {"what": "broken"}, {"what": "made"}, *other, {"what": "begun"}):
+        assert len(await check(*ended)) == wrong
+
+
 async def test_a_stage_may_begin_again(ended: tuple[Site, Client]) -> None:
     """It was killed, its output was broken, or the machine was restarted and no other stage had followed."""
     lost: list[dict[str, Any]] = [{"what": "broken"}, *[{"what": what} for what in ("begun", "begun", "completed")]]
