@@ -47,7 +47,7 @@ from workers.ahead import ReadingAnew
 from workers.alone import alone
 from workers.beside import beside
 from workers.connection import StartError, connect, ensure_attributes, ensure_legible
-from workers.elsewhere import ensure_only_machine, stay_only_machine
+from workers.elsewhere import ensure_only_machine, ensure_still_only_machine
 from workers.encryption.codec import tolerant
 from workers.keeping import noting_layers
 from workers.measuring.endpoint import measured
@@ -92,7 +92,7 @@ async def _work(config: Config, stop: asyncio.Event, patience: float) -> None:
         _keep_modules()
         log.info("worker %s serves queues %s", config.worker.name, ", ".join(queues_of(config)))
         if config.sector_manager is not None:
-            await stay_only_machine(client, config.worker.name, stop)
+            await ensure_still_only_machine(client, config.worker.name, stop)
         await stop.wait()
         log.info("draining: running computations go on without this worker")
 

@@ -29,8 +29,8 @@ async def ensure_only_machine(client: Client, name: str, stop: asyncio.Event, po
     """Wait until no other machine can be serving the queue of a worker's name, or until ``stop`` is set.
 
     A machine is known by its host's name. Where another was there in the last minutes, one or two times ``poll`` tell
-    whether it still is. Two that start in one moment do not find each other here, but in ``stay_only_machine``. Raises
-    StartError, which names the other.
+    whether it still is. Two that start in one moment do not find each other here, but in
+    ``ensure_still_only_machine``. Raises StartError, which names the other.
     """
     seen = await others(client, name)
     if not seen:
@@ -51,8 +51,8 @@ async def ensure_only_machine(client: Client, name: str, stop: asyncio.Event, po
             latest, silent_since = last, loop.time()
 
 
-async def stay_only_machine(client: Client, name: str, stop: asyncio.Event, poll: float = POLL) -> None:
-    """Wait until ``stop`` is set, and find out meanwhile whether another machine has started in the same moment.
+async def ensure_still_only_machine(client: Client, name: str, stop: asyncio.Event, poll: float = POLL) -> None:
+    """Find out whether another machine has started in the same moment, unless ``stop`` is set before.
 
     Within ``poll`` seconds it must ask for work again. The machine whose host's name comes first stays. Raises
     StartError on another, which says where that one is.
@@ -64,7 +64,6 @@ async def stay_only_machine(client: Client, name: str, stop: asyncio.Event, poll
         if _host(other) < socket.gethostname():
             raise _runs_elsewhere(name, other)
         log.error("worker %s has been started on another machine too (process %s), which has to end now", name, other)
-    await stop.wait()
 
 
 async def others(client: Client, queue: str) -> Mapping[str, float]:

@@ -16,9 +16,10 @@ from sealing.background import Check
 
 CHUNK = 8 << 20
 """Bytes copied or digested at a time: between two chunks a copy can be given up."""
-_TEMPORARY = ".{}.{}.tmp"
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Errors that say that a file system, a quota or a limit is full."""
+_TEMPORARY = ".{}.{}.tmp"
+"""What a file is named until it takes its place: its name then, and the writer's mark."""
 
 
 def sync(path: Path) -> None:

@@ -45,6 +45,7 @@ def main() -> int:
     boot = Path(os.environ.get("SEALFLOW_BOOT_ID", BOOT_ID)).read_text().strip()
     entry: dict[str, object] = {"job": str(task.parent), "inputs": digest(task), "boot": boot}
     note(journal, {"what": "begun", **entry})
+    made.unlink(missing_ok=True)
     arguments[arguments.index("--output") + 1] = str(made)
     status = subprocess.run([*program, *arguments], check=False).returncode
     is_whole = status == 0 and json.loads(made.read_bytes())["err_msg"] is None

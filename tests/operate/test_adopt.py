@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 
 from activities.executions import REPLACED
 from sealing.flow.sealer import SEALER
@@ -190,12 +190,18 @@ async def test_a_run_that_may_catch_up_with_its_state_file_is_not_replaced(tempo
         built.simulate(pc1={"seconds": 60})
         async with working(built):
             await built.until(lambda: built.starts("pc1") == 1, "PC1 to run")
+            claim = read_claim(str(location(built)))
+            assert claim is not None
             at = Place(built, 0, built.id().number)
+            write_claim(str(at.location), claim)
             ran = await adopt(built, at.location, "--replace")
             assert f"{built.sector().id} runs, in TicketAssigned, and has yet to come to PC2Done" in ran.err
             assert (await built.status()).state is State.TicketAssigned
-            at.change(state=State.TicketAssigned)
-            await sealflow(built, "sector", "abort", str(built.id()), "--yes")
+            ended = await sealflow(built, "sector", "abort", str(built.id()), "--yes")
+            assert ended.status == 0, ended.err
+            with pytest.raises(WorkflowFailureError):
+                await built.sector().result()
+            assert built.left_behind() == []
 
 
 async def test_a_sector_with_two_tasks_is_named_by_the_task(temporal: Client, tmp_path: Path) -> None:

@@ -65,6 +65,15 @@ async def killed_in(worker: WorkerProgram, state: str) -> None:
         await worker.gone()
 
 
+async def upgraded_to(built: Plant, worker: WorkerProgram, state: str) -> None:
+    """Let the sector, which is finished, be upgraded, until the worker is killed as it reports a state of that."""
+    await worker.terminate()
+    built.deal(bytes(range(200)))
+    built.plan(SNAPUP.name)
+    await worker.start()
+    await killed_in(worker, state)
+
+
 @asynccontextmanager
 async def lost(tmp_path: Path, **options: Any) -> AsyncIterator[Lost]:
     """Run a server, whose database is called old, and a plant with its worker."""
@@ -188,11 +197,7 @@ async def test_an_upgrade_is_adopted(tmp_path: Path) -> None:
     async with lost(tmp_path) as (temporal, built, worker):
         built.simulate()
         await built.finished()
-        await worker.terminate()
-        built.deal(bytes(range(200)))
-        built.plan(SNAPUP.name)
-        await worker.start()
-        await killed_in(worker, "Persisted")
+        await upgraded_to(built, worker, "Persisted")
         await temporal.use("new")
         assert await adopted(built) == "Persisted"
         await worker.start()
@@ -274,11 +279,7 @@ async def test_an_upgrade_outlives_its_sectors_sealing_out_of_an_old_backup(tmp_
         await temporal.use("live")
         await worker.start()
         await built.finished()
-        await worker.terminate()
-        built.deal(bytes(range(200)))
-        built.plan(SNAPUP.name)
-        await worker.start()
-        await killed_in(worker, "SnapEncoded")
+        await upgraded_to(built, worker, "SnapEncoded")
         await temporal.use("old")
         assert await adopted(built) == "SnapEncoded"
         await worker.start()

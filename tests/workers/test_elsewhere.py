@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from tests.world.plant import plant
 from workers.assembly import run_worker
 from workers.connection import StartError
-from workers.elsewhere import ensure_only_machine, others, stay_only_machine
+from workers.elsewhere import ensure_only_machine, ensure_still_only_machine, others
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
 
@@ -104,37 +104,33 @@ async def test_a_worker_that_is_stopped_while_it_waits(temporal: Client) -> None
     await asyncio.wait_for(waiting, 10)
 
 
-async def starting_together(client: Client, name: str, other: str, stop: asyncio.Event) -> None:
+async def starting_together(client: Client, name: str, other: str) -> None:
     """Start a machine that another one does not know yet, which serves the name from now on too."""
-    staying = asyncio.create_task(stay_only_machine(client, name, stop, poll=POLL / 2))
+    looking = asyncio.create_task(ensure_still_only_machine(client, name, asyncio.Event(), poll=POLL / 2))
     await asyncio.sleep(0.5)
     async with serving_elsewhere(client, name, other):
-        await staying
+        await looking
 
 
 async def test_two_machines_that_start_in_one_moment(temporal: Client) -> None:
     """The one whose host's name comes later ends, and says where the other one is."""
     with pytest.raises(StartError, match=r"worker both runs on another machine \(process 17@ before\)"):
-        await starting_together(temporal, "both", "17@ before", asyncio.Event())
+        await starting_together(temporal, "both", "17@ before")
 
 
 async def test_the_first_of_two_machines_stays(temporal: Client, caplog: pytest.LogCaptureFixture) -> None:
     """It says that the other one has to end."""
-    stop = asyncio.Event()
-    stay = asyncio.create_task(starting_together(temporal, "stays", "17@~after", stop))
-    while "started on another machine too (process 17@~after)" not in caplog.text:  # noqa: ASYNC110 - a log sets none
-        await asyncio.sleep(0.05)
-    assert not stay.done()
-    stop.set()
-    await stay
+    await starting_together(temporal, "stays", "17@~after")
+    assert "started on another machine too (process 17@~after)" in caplog.text
 
 
-async def test_a_machine_that_was_there_before_ends_no_worker(temporal: Client) -> None:
+async def test_a_machine_that_was_there_before_ends_no_worker(
+    temporal: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     """It has asked for nothing since."""
     await ask(temporal, "before", "17@ before")
-    stop = asyncio.Event()
-    asyncio.get_running_loop().call_later(3, stop.set)
-    await stay_only_machine(temporal, "before", stop, poll=1)
+    await ensure_still_only_machine(temporal, "before", asyncio.Event(), poll=1)
+    assert "another machine" not in caplog.text
 
 
 async def test_a_server_that_does_not_tell(temporal: Client) -> None:
