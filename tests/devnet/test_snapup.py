@@ -246,13 +246,13 @@ async def test_a_repeated_end_of_the_sealing_does_not_end_the_upgrade(world: Wor
 
 
 async def test_an_abort_after_the_acceptance_keeps_the_deals(world: World) -> None:
-    """What is on chain is not taken back."""
+    """What is on chain is not taken back, and an aborted upgrade is none that can be finished."""
     deals(world, 100)
     content = await upgrading(world)
     await content.send()
     await world.manager.report_aborted(content.sector, "too late")
     assert states(world) == [("active", str(content.sector))]
-    with pytest.raises(Temporary, match="aborted already"):
+    with pytest.raises(Abort, match="11001"):
         await world.manager.report_finalized(content.sector)
 
 
