@@ -9,6 +9,7 @@ from typing import Any
 
 OURS = "sealflow"
 DBOS = "dbos"
+LEAST = "temporal-least"
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Contestant:
     sees: str
     package: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    least: bool = False
+    """Whether it makes the activities alone, and is no contestant but a bound for ours."""
 
     @property
     def installed(self) -> bool:
@@ -41,6 +44,7 @@ CONTESTANTS = (
         "every sector in the Web UI with its state, what it waits for, the last failure, what is computed and on which "
         "machine, its whole history; signals to pause, resume, abort; lists by state; metrics and alerts",
     ),
+    Contestant(LEAST, "bench.engines.by_temporal", ("postgres", "temporal"), "a history without meaning", least=True),
     *(
         Contestant(
             f"{DBOS}-{name}",

@@ -45,8 +45,8 @@ class Round:
     """Chains a second, many at once."""
     cpu: dict[str, float]
     """CPU milliseconds a chain then, of the contender's own process and of each of its servers."""
-    recovery: float
-    """Seconds from the kill until the chain went on."""
+    recovery: float | None
+    """Seconds from the kill until the chain went on; none of what is there as a bound alone."""
 
 
 async def measured(contestant: Contestant, servers: Servers, work: Work, plan: Plan) -> Round:
@@ -64,7 +64,7 @@ async def measured(contestant: Contestant, servers: Servers, work: Work, plan: P
             step=1000 * statistics.median(single["each"]) / len(work.results),
             many=plan.many / many["seconds"],
             cpu={**own, **used},
-            recovery=await process.recovered(next(_numbers)),
+            recovery=None if contestant.least else await process.recovered(next(_numbers)),
         )
 
 

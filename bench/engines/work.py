@@ -24,6 +24,10 @@ class Work:
         """The number of the step in which a held chain's process is killed."""
         return len(self.results) // 2
 
+    def first(self, steps: int) -> Work:
+        """Return a chain of only so many steps."""
+        return Work(self.results[:steps], self.folder)
+
     def mark(self, chain: int, step: int) -> Path:
         """Return the file that says that a step of a held chain has begun."""
         return self.folder / f"{chain}-{step}"
