@@ -23,8 +23,9 @@ from workflows.thread import ThreadStatus
 
 T = TypeVar("T")
 
-ANSWER_WITHIN = timedelta(seconds=5)
-"""How long a worker may take to answer a query."""
+ANSWER_WITHIN = timedelta(seconds=8)
+"""How long a worker may take to answer a query. The server may first ask one that has just gone, for as long as
+``workers.assembly.STICKY``, and only then another."""
 
 
 class ThreadView(Frozen):
