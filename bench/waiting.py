@@ -1,11 +1,11 @@
 """How long after a message has landed the next step starts, what the wait costs, and how long a thread then rests.
 
 Run by ``make bench-waiting``, which takes three quarters of an hour; ``OPTIONS='--epoch 2 --rounds 2'`` is a scale
-model: the intervals shrink with the epoch, and what the product itself takes does not. First the managers hold the question
-whether a message has landed, for 25 s in a scale model too; then they know no such thing, as damocles' does not, and
-are asked once an epoch. A real Temporal development server, embedded managers, and the worker as the
-program that it is, with the settings that everybody has whose file says nothing; the processor is the simulated one, so
-that a sector does little but wait.
+model: the intervals shrink with the epoch, and what the product itself takes does not. First the managers hold the
+question whether a message has landed, for 25 s in a scale model too; then they know no such thing, as damocles' does
+not, and are asked once an epoch. A real Temporal development server, embedded managers, and the worker as the program
+that it is, with the settings that everybody has whose file says nothing; the processor is the simulated one, so that a
+sector does little but wait.
 
 Each round is a worker, and all rounds run side by side. In each of them messages take an epoch longer to land, and each
 begins at another moment of an epoch, because by how much a worker is late that asks seldom is chance. From the same
