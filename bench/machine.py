@@ -22,8 +22,10 @@ def described() -> str:
 
 
 def commit() -> str:
-    """Return the commit that is measured, and whether something was changed since."""
-    return _said(["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude", "*"])
+    """Return the commit that is measured, and whether more than docs, where benches write, was changed since."""
+    git = ["git", "-C", str(ROOT)]
+    changed = _said([*git, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs"])
+    return _said([*git, "rev-parse", "--short", "HEAD"]) + ("-dirty" if changed else "")
 
 
 def _lines() -> Iterator[str]:
