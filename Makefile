@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup tools python server stack bench bench-admission bench-alone bench-commands bench-engine bench-engines bench-fleet bench-history bench-observing bench-pieces bench-recovery bench-scale bench-start bench-waiting chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
+.PHONY: help setup tools python server stack bench bench-admission bench-alone bench-commands bench-engine bench-engines bench-fleet bench-history bench-observing bench-pieces bench-profile bench-recovery bench-scale bench-start bench-waiting chaos chaos-layers setup-system lint check test dashboards docs histories pictures screenshots demo clean audit fuzz
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ fuzz: ## Fuzz the parsers of foreign bytes for ten minutes; OPTIONS='--help' tel
 	@.venv/bin/python -m tests.fuzz.campaign $(OPTIONS)
 
 bench: setup ## Measure everything and write docs/performance.md, some hours; OPTIONS='--only engine' is one of them
-	@scripts/python.sh --group bench-engines
+	@scripts/python.sh --group bench
 	@scripts/restate.sh
 	@.venv/bin/python -m bench $(OPTIONS)
 
@@ -43,7 +43,7 @@ bench-engine: tools ## Measure what our workflow adds to a bare one that runs as
 	@.venv/bin/python -m bench.engine
 
 bench-engines: tools server ## Measure our Sealer beside DBOS, Restate and a script with SQLite; OPTIONS='--help' tells more
-	@scripts/python.sh --group bench-engines
+	@scripts/python.sh --group bench
 	@scripts/restate.sh
 	@.venv/bin/python -m bench.engines $(OPTIONS)
 
@@ -55,6 +55,10 @@ bench-history: tools ## Measure what a task of each flow is to the server, and i
 
 bench-observing: tools ## Measure what metrics and traces cost a worker, and how long a scrape takes
 	@.venv/bin/python -m bench.observing
+
+bench-profile: tools ## Look where the worker's CPU goes while it seals sectors whose steps do nothing
+	@scripts/python.sh --group bench
+	@.venv/bin/python -m bench.profile
 
 bench-recovery: tools ## Measure how soon work goes on after the worker was killed, and after the manager was away
 	@.venv/bin/python -m bench.recovery

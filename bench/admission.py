@@ -12,15 +12,19 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from bench.fleet.rules import FirstCome
+from sealing.processors import admission as product
 from sealing.processors.admission import Admission
-from sealing.processors.turns import Waiter
 from tests.world.plant import Plant, plant
 from workers.assembly import serving, start_threads
 from workers.connection import ATTRIBUTE_TYPES
@@ -76,27 +80,35 @@ class Gpu:
             await asyncio.sleep(LOOK_AGAIN)
 
 
-async def seal_all(client: Client, folder: Path) -> tuple[float, Gpu]:
+async def seal_all(client: Client, folder: Path, sectors: int = SECTORS) -> tuple[float, Gpu]:
     """Seal all sectors on one machine, and return the seconds that it took and what was seen of the GPU."""
     folder.mkdir()  # noqa: ASYNC240 - nothing else is to be done meanwhile
     chain: dict[str, Any] = {"epoch_seconds": EPOCH, "seed_delay": 150}
-    async with plant(client, folder, sectors=SECTORS, threads=SECTORS, processors=PROCESSORS, **chain) as built:
+    async with plant(client, folder, sectors=sectors, threads=sectors, processors=PROCESSORS, **chain) as built:
         built.patience = 600
         built.simulate(**{stage: {"seconds": seconds} for stage, seconds in TIMES.items()})
         built.untapped(ping_interval="60s")
-        return await run(built)
+        return await run(built, sectors)
 
 
-async def run(built: Plant) -> tuple[float, Gpu]:
+async def run(built: Plant, sectors: int) -> tuple[float, Gpu]:
     """Run the worker until all sectors are finished."""
-    os.environ["SEALFLOW_SIMULATED"] = str(built.folder / "simulated.json")
     gpu, began = Gpu(), time.perf_counter()
-    async with serving(built.config, built.client) as admission:
-        watch = asyncio.create_task(gpu.watch(admission))
-        await start_threads(built.config, built.client)
-        await asyncio.gather(*(built.finished(number) for number in range(1, SECTORS + 1)))
-        watch.cancel()
+    simulated = {"SEALFLOW_SIMULATED": str(built.folder / "simulated.json")}
+    with patch.dict(os.environ, simulated):
+        async with serving(built.config, built.client) as admission:
+            watch = asyncio.create_task(gpu.watch(admission))
+            await start_threads(built.config, built.client)
+            await asyncio.gather(*(built.finished(number) for number in range(1, sectors + 1)))
+            watch.cancel()
     return time.perf_counter() - began, gpu
+
+
+@contextmanager
+def first_come() -> Iterator[None]:
+    """Have whoever came first go first."""
+    with patch.object(product, "Turns", FirstCome):
+        yield
 
 
 def tell(order: str, seconds: float, gpu: Gpu) -> None:
@@ -119,8 +131,8 @@ async def main() -> None:
         async with DevServer(folder / "temporal", ATTRIBUTE_TYPES, port=None, ui_port=None) as server:
             client = await Client.connect(server.address, data_converter=pydantic_data_converter)
             tell("by ticket and progress", *await seal_all(client, folder / "ours"))
-            Waiter.order = property(lambda waiter: (0.0, 0, waiter.number))  # type: ignore[method-assign,assignment]
-            tell("first come, first served", *await seal_all(client, folder / "first"))
+            with first_come():
+                tell("first come, first served", *await seal_all(client, folder / "first"))
 
 
 if __name__ == "__main__":

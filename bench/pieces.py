@@ -31,6 +31,7 @@ PROOF_TYPE = 6
 SIZE = 8 << 20
 ROUNDS = 15
 LIMIT = 1.2
+ALONE, LOCAL = "the crate alone", "from a local folder"
 
 
 def crate_alone(folder: Path, program: Processor, data: Path) -> None:
@@ -55,8 +56,8 @@ def piece_store(folder: Path) -> Iterator[str]:
         child.kill()
 
 
-async def measure(folder: Path, rounds: dict[str, Callable[[], Awaitable[object]]]) -> dict[str, float]:
-    """Return the median seconds of each; they take turns, so that what else the machine does meets all alike.
+async def measure(folder: Path, rounds: dict[str, Callable[[], Awaitable[object]]]) -> dict[str, list[float]]:
+    """Return the seconds of each, by round; they take turns, so that what else the machine does meets all alike.
 
     Each begins with none of the files of the one before in ``folder``.
     """
@@ -68,7 +69,7 @@ async def measure(folder: Path, rounds: dict[str, Callable[[], Awaitable[object]
             began = time.perf_counter()
             await run()
             seconds[name].append(time.perf_counter() - began)
-    return {name: statistics.median(each) for name, each in seconds.items()}
+    return seconds
 
 
 async def main() -> None:
@@ -86,16 +87,30 @@ async def main() -> None:
             found = await measure(
                 folder,
                 {
-                    "the crate alone": partial(asyncio.to_thread, crate_alone, folder / "thread", program, source),
-                    "from a local folder": partial(near.add, deal),
+                    ALONE: partial(asyncio.to_thread, crate_alone, folder / "thread", program, source),
+                    LOCAL: partial(near.add, deal),
                     "from a piece store": partial(far.add, deal),
                 },
             )
-    base = found["the crate alone"]
+    _tell(found)
+
+
+def _tell(found: dict[str, list[float]]) -> None:
+    ratios = {}
     for what, seconds in found.items():
-        sys.stdout.write(f"{what:20} {seconds * 1000:7.1f} ms  {seconds / base:.2f} x\n")
-    kept = found["from a local folder"] <= LIMIT * base
-    sys.stdout.write(f"adding an 8 MiB piece, limit {LIMIT} x the crate alone: {'kept' if kept else 'MISSED'}\n")
+        ratios[what] = [one / base for one, base in zip(seconds, found[ALONE], strict=True)]
+        sys.stdout.write(
+            f"{what:20} {_spread([1000 * each for each in seconds], '.1f')} ms  {_spread(ratios[what], '.2f')} x\n"
+        )
+    kept = statistics.median(ratios[LOCAL]) <= LIMIT
+    sys.stdout.write(
+        f"adding an 8 MiB piece, {ROUNDS} rounds, limit {LIMIT} x the crate alone: {'kept' if kept else 'MISSED'}\n"
+    )
+
+
+def _spread(values: list[float], form: str) -> str:
+    middle, least, greatest = (format(each, form) for each in (statistics.median(values), min(values), max(values)))
+    return f"{middle} ({least} to {greatest})"
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def main(rounds: int, names: tuple[str, ...], **sizes: int) -> None:
 async def _compare(chosen: Sequence[Contestant], folder: Path, plan: Plan, rounds: int) -> None:
     for each in chosen:
         if not each.installed:
-            raise ProgramMissingError(f"{each.package} is not installed; run: scripts/python.sh --group bench-engines")
+            raise ProgramMissingError(f"{each.package} is not installed; run: scripts/python.sh --group bench")
     taken: dict[str, list[Round]] = defaultdict(list)
     async with servers(folder, {server for each in chosen for server in each.servers}) as running:
         trips, work = await ours_taken(running, folder)
