@@ -20,7 +20,7 @@ from temporalio.worker import Replayer
 
 from bench.trips import trips_of
 from tests.workflows.histories import FOLDER
-from workers.sandbox import WORKFLOWS, sandbox
+from workers.runner import WORKFLOWS, runner
 
 FLOWS = ("sealer-finished", "sealer-synthetic", "snapup-finished")
 ROUNDS, REPLAYS = 5, 20
@@ -28,7 +28,7 @@ ROUNDS, REPLAYS = 5, 20
 
 async def replayed(history: WorkflowHistory) -> float:
     """Return the milliseconds of one replay, of many one after the other."""
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=sandbox())
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=runner())
 
     async def again() -> AsyncIterator[WorkflowHistory]:
         for _ in range(REPLAYS):

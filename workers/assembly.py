@@ -43,7 +43,6 @@ from sealing.sector import ThreadInput, thread_id
 from sealing.stores.mounts import Mounts
 from sealing.stores.static import StaticTrees
 from sealing.tokens import TokenError
-from workers.ahead import ReadingAnew
 from workers.alone import alone
 from workers.beside import beside
 from workers.connection import StartError, connect, ensure_attributes, ensure_legible
@@ -57,7 +56,7 @@ from workers.presence.callers import callers
 from workers.presence.ping import ping_for_ever
 from workers.presence.service import WorkerService
 from workers.programs import Programs
-from workers.sandbox import WORKFLOWS, sandbox
+from workers.runner import WORKFLOWS, runner
 from workers.threads import file_threads
 from workers.tracing import traced
 from workflows.thread import SealingThread
@@ -187,7 +186,7 @@ def fleet_worker(client: Client, task_queue: str, manager: Manager, around: Step
             reporting.report_end,
         ],
         interceptors=[around],
-        workflow_runner=ReadingAnew(sandbox()),
+        workflow_runner=runner(),
         sticky_queue_schedule_to_start_timeout=STICKY,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sealing.failures import Failure
 from sealing.flow.state import State
@@ -44,12 +44,12 @@ class Status(Frozen):
     tickets_expired: int = 0
     """How often a ticket expired so far, in the stays that are kept."""
 
-    def stay_now(self) -> Stay:
-        """Return the stay that has not ended yet."""
+    def stay_at(self, now: datetime) -> Stay:
+        """Return the stay that has not ended yet, as it is at a time: a workflow must not look at a clock."""
         return Stay(
             state=self.state,
             entered=self.since,
-            seconds=(datetime.now(UTC) - self.since).total_seconds(),
+            seconds=(now - self.since).total_seconds(),
             tries=self.tries,
             failure=self.failure.text if self.failure else "",
         )

@@ -18,9 +18,8 @@ from sealing.flow.sealer import SEALER
 from sealing.flow.state import State
 from sealing.values import SectorId
 from tests.world.stage import Part, Stage
-from workers.ahead import ReadingAnew
 from workers.assembly import STICKY
-from workers.sandbox import WORKFLOWS, sandbox
+from workers.runner import WORKFLOWS, runner
 
 MIDDLE, NEXT = "pc1", "pc2"
 """What a held sector is killed in, and what comes then. The server misses the worker by the heartbeat's timeout, which
@@ -60,7 +59,7 @@ class Engine(Contender):
         fleet = self.stage.worker(
             self.stage.fleet,
             workflows=WORKFLOWS,
-            workflow_runner=ReadingAnew(sandbox()),
+            workflow_runner=runner(),
             sticky_queue_schedule_to_start_timeout=self.patience or STICKY,
         )
         async with fleet, self.stage.worker(self.stage.machine):

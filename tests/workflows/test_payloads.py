@@ -22,7 +22,7 @@ from sealing.flow.state import State
 from sealing.sector import ThreadInput, thread_id
 from tests.world.payloads import Letter, drawn, extremes, json_of, letters
 from tests.world.stage import PATIENCE, Held, Part, Stage
-from workers.sandbox import WORKFLOWS, sandbox
+from workers.runner import WORKFLOWS, runner
 from workflows.commands import Kind
 from workflows.thread import SealingThread, ThreadStatus
 
@@ -115,7 +115,7 @@ async def test_signals_before_a_sector_begins(stage: Stage) -> None:
     part.queue = queue
     await part.start()
     assert await sent(part.handle, HARMLESS[:AT_ONCE]) == 0
-    async with stage.worker(queue, workflows=WORKFLOWS, workflow_runner=sandbox()):
+    async with stage.worker(queue, workflows=WORKFLOWS, workflow_runner=runner()):
         await finishes(part)
 
 

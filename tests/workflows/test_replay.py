@@ -12,7 +12,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from tests.workflows.histories import FOLDER
-from workers.sandbox import WORKFLOWS, sandbox
+from workers.runner import WORKFLOWS, runner
 
 PATCH_MARK = '"markerName": "core_patch"'
 STORED = sorted(FOLDER.glob("*.json"))
@@ -71,7 +71,7 @@ def stored(path: Path) -> WorkflowHistory:
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
 async def test_a_stored_history_replays(path: Path) -> None:
     """No command of the workflow has changed its place, or a task that is under way would be stuck."""
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=sandbox())
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=runner())
     await replayer.replay_workflow(stored(path))
 
 
@@ -84,7 +84,7 @@ async def test_a_thread_that_rested_replays_whatever_its_machine_has_answered() 
         said = {**json.loads(base64.b64decode(payload["data"])), "rests_after_finished": False}
         payload["data"] = base64.b64encode(json.dumps(said).encode()).decode()
     assert len(answers) == 1
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=sandbox())
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, workflow_runner=runner())
     await replayer.replay_workflow(WorkflowHistory.from_json("thread", told))
 
 

@@ -12,7 +12,7 @@ from sealing.flow.table import Flow
 from tests.workflows.test_pause import BY_ACTIVITY
 from tests.workflows.test_payloads import no_task_failed
 from tests.world.stage import Held, Stage, together
-from workers.sandbox import WORKFLOWS, sandbox
+from workers.runner import WORKFLOWS, runner
 
 pytestmark = pytest.mark.server
 
@@ -46,6 +46,6 @@ async def test_a_sector_comes_to_the_same_from_its_history_alone(
         assert (await part.finished())[:2] == [state, state]
         await no_task_failed(part.client, part.given.workflow_id)
 
-    async with stage.worker(queue, workflows=WORKFLOWS, workflow_runner=sandbox(), max_cached_workflows=REMEMBERED):
+    async with stage.worker(queue, workflows=WORKFLOWS, workflow_runner=runner(), max_cached_workflows=REMEMBERED):
         await together(((flow.name, state), lives(flow, state)) for flow, state in BY_ACTIVITY[::2])
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []

@@ -12,7 +12,7 @@ from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker import Replayer
 
 from sealing.failures import Failure
 from sealing.flow.sealer import SEALER
@@ -20,6 +20,7 @@ from sealing.flow.state import State
 from sealing.sector import Outcome, SectorInput, Summary
 from tests.workflows.histories import FOLDER
 from tests.world.stage import PATIENCE, staged
+from workers.runner import runner
 from workflows.calls import run_step
 from workflows.machine import Machine
 from workflows.sealer import Sealer
@@ -31,8 +32,6 @@ UNDER_WAY = (
     "sealer-expired-before-pc2",
     "sealer-aborted-while-running",
 )
-RUNNER = UnsandboxedWorkflowRunner()
-"""The sandbox would load this module, and pytest with it, again."""
 
 
 class TicketFirst(Machine):
@@ -87,7 +86,7 @@ class Guarded(Sealer):
 
 async def replay(history: WorkflowHistory, build: type) -> None:
     """Let a build take up a task with this history. Raises NondeterminismError where it cannot."""
-    replayer = Replayer(workflows=[build], data_converter=pydantic_data_converter, workflow_runner=RUNNER)
+    replayer = Replayer(workflows=[build], data_converter=pydantic_data_converter, workflow_runner=runner())
     await replayer.replay_workflow(history)
 
 
@@ -112,7 +111,7 @@ async def test_the_same_change_behind_a_patch_is_taken(name: str) -> None:
 @pytest.mark.server
 async def test_what_a_newer_build_has_begun_only_a_newer_build_goes_on_with(temporal: Client) -> None:
     """A task that has used the change replays on the build that has it; the one before waits, with a failed task."""
-    async with staged(temporal, workflows=[Guarded], runner=RUNNER) as newer:
+    async with staged(temporal, workflows=[Guarded]) as newer:
         part = newer.part(SEALER, State.Allocated)
         await part.start()
         await part.finished()

@@ -36,7 +36,7 @@ from sealing.values import SectorId
 from tests.world.proxy import Proxy, proxied
 from workers.assembly import serving, start_threads
 from workers.encryption.codec import tolerant
-from workers.sandbox import WORKFLOWS, sandbox
+from workers.runner import WORKFLOWS, runner
 from workflows.status import Status
 
 EPOCH_SECONDS = 0.05
@@ -299,7 +299,7 @@ async def _end_workflows(client: Client, worker: str) -> None:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended since, by itself
                 raise
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=tolerant(client).data_converter, workflow_runner=sandbox())
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=tolerant(client).data_converter, workflow_runner=runner())
     async for found in client.list_workflows(ours, limit=REPLAYED):
         history = await client.get_workflow_handle(found.id, run_id=found.run_id).fetch_history()
         await replayer.replay_workflow(history)

@@ -22,7 +22,7 @@ from pydantic.fields import FieldInfo
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
-from temporalio.worker import Worker, WorkflowRunner
+from temporalio.worker import Worker
 
 from activities.step import StepInterceptor
 from sealing.failures import Wait
@@ -46,7 +46,7 @@ from sealing.sector import (
 from sealing.values import Frozen, Parcel, SectorId
 from workers.assembly import MACHINE_SLOTS
 from workers.pool import HEARTBEAT_THROTTLE
-from workers.sandbox import WORKFLOWS, sandbox
+from workers.runner import WORKFLOWS, runner
 from workflows.commands import Answer
 from workflows.status import Status
 
@@ -329,13 +329,11 @@ async def idle(_: ThreadInput) -> Allocation:
 
 
 @asynccontextmanager
-async def staged(
-    client: Client, workflows: Sequence[type] = WORKFLOWS, runner: WorkflowRunner | None = None
-) -> AsyncIterator[Stage]:
+async def staged(client: Client, workflows: Sequence[type] = WORKFLOWS) -> AsyncIterator[Stage]:
     """Set up a stage with queues of its own. What still runs at the end is terminated."""
     miner = next(_miners)
     stage = Stage(client, miner, f"fleet-{miner}", f"machine-{miner}")
-    fleet = stage.worker(stage.fleet, workflows=workflows, workflow_runner=runner or sandbox())
+    fleet = stage.worker(stage.fleet, workflows=workflows, workflow_runner=runner())
     async with fleet, stage.worker(stage.machine):
         yield stage
     running = f"ExecutionStatus = 'Running' AND TaskQueue = '{stage.fleet}'"

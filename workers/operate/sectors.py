@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def history_command(temporal: Where, name: str, *, as_json: bool) -> None:
 
     async def work(client: Client) -> list[Stay]:
         known = await stays_of(client, await find(client, name))
-        return [*known.stays, *([known.stay_now()] if isinstance(known, Status) else [])]
+        return [*known.stays, *([known.stay_at(datetime.now(UTC))] if isinstance(known, Status) else [])]
 
     stays = running.run(temporal, work)
     if as_json:
