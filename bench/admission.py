@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from workers.assembly import serving, start_threads
 from workers.connection import ATTRIBUTE_TYPES
 from workers.devserver import DevServer
 
+ROUNDS = 5
 SECTORS = 60
 HOUR = 1.0
 MINUTE = HOUR / 60
@@ -111,28 +113,44 @@ def first_come() -> Iterator[None]:
         yield
 
 
-def tell(order: str, seconds: float, gpu: Gpu) -> None:
+ORDERS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
+    "who is furthest on goes first": nullcontext,
+    "first come, first served": first_come,
+}
+
+
+def tell(order: str, rounds: Sequence[tuple[float, Gpu]]) -> None:
     """Print what came of an order."""
-    span = gpu.last - gpu.first
+    spans = [gpu.last - gpu.first for _, gpu in rounds]
+    held = [100 * gpu.held / span for (_, gpu), span in zip(rounds, spans, strict=True)]
+    waited = [100 * gpu.kept_waiting / span for (_, gpu), span in zip(rounds, spans, strict=True)]
     sys.stdout.write(
-        f"{order}: {SECTORS} sectors in {seconds:.1f} s; between its first and its last task the GPU was held "
-        f"{gpu.held / span:.1%} of {span:.1f} s, and free while a task waited for it {gpu.kept_waiting / span:.2%}\n"
+        f"{order}: {SECTORS} sectors in {_spread([seconds for seconds, _ in rounds])} s\n"
+        f"  from its first to its last task, {_spread(spans)} s, the GPU was held {_spread(held)} % of the time, and free "
+        f"while a task waited for it {_spread(waited)} %\n"
     )
-    sys.stdout.flush()
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 async def main() -> None:
-    """Measure with the order of the product, and with that of coming."""
+    """Measure with the order of the product, and with that of coming, in turns."""
     logging.disable(logging.WARNING)
     computing = SECTORS * (TIMES["pc2"] + TIMES["c2"])
-    sys.stdout.write(f"the GPU's own work is {computing:.1f} s\n")
+    sys.stdout.write(f"the GPU's own work is {computing:.1f} s; {ROUNDS} rounds\n")
+    rounds: dict[str, list[tuple[float, Gpu]]] = {name: [] for name in ORDERS}
     with tempfile.TemporaryDirectory(prefix="sealflow-bench-") as name:
         folder = Path(name)
         async with DevServer(folder / "temporal", ATTRIBUTE_TYPES, port=None, ui_port=None) as server:
             client = await Client.connect(server.address, data_converter=pydantic_data_converter)
-            tell("by ticket and progress", *await seal_all(client, folder / "ours"))
-            with first_come():
-                tell("first come, first served", *await seal_all(client, folder / "first"))
+            for number in range(ROUNDS):
+                for order, rule in ORDERS.items():
+                    with rule():
+                        rounds[order].append(await seal_all(client, folder / f"{number} {order}"))
+    for order, each in rounds.items():
+        tell(order, each)
 
 
 if __name__ == "__main__":

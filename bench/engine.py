@@ -21,7 +21,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from bench.bare import Bare, nothing
 from bench.cpu import cpu
@@ -83,7 +83,13 @@ async def compare(client: Client, pid: int) -> None:
     async with staged(client) as stage:
         history = await client.get_workflow_handle(await ours(stage)).fetch_history()
         trips = trips_of(history, stage.fleet)
-        fleet = Worker(client, task_queue=f"bare-{stage.fleet}", workflows=[Bare], activities=[nothing])
+        fleet = Worker(
+            client,
+            task_queue=f"bare-{stage.fleet}",
+            workflows=[Bare],
+            activities=[nothing],
+            workflow_runner=UnsandboxedWorkflowRunner(),  # as ours
+        )
         machine = Worker(client, task_queue=f"bare-{stage.machine}", activities=[nothing])
         async with fleet, machine:
             await bare(stage, trips.where)
