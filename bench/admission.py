@@ -126,8 +126,8 @@ def tell(order: str, rounds: Sequence[tuple[float, Gpu]]) -> None:
     waited = [100 * gpu.kept_waiting / span for (_, gpu), span in zip(rounds, spans, strict=True)]
     sys.stdout.write(
         f"{order}: {SECTORS} sectors in {_spread([seconds for seconds, _ in rounds])} s\n"
-        f"  from its first to its last task, {_spread(spans)} s, the GPU was held {_spread(held)} % of the time, and free "
-        f"while a task waited for it {_spread(waited)} %\n"
+        f"  from its first to its last task, {_spread(spans)} s, the GPU was held {_spread(held)} % of the time, and "
+        f"free while a task waited for it {_spread(waited)} %\n"
     )
 
 
