@@ -56,13 +56,13 @@ def _whose(file: str) -> str | None:
     return next((name for begin, name in PLACES.items() if file.startswith(begin)), None)
 
 
-def shares(lines: Iterable[str]) -> dict[str, float]:
-    """Return how much of the samples each place has, the most first, from what py-spy wrote: stacks with counts."""
+def seen(lines: Iterable[str]) -> Counter[str]:
+    """Return how many samples each place has, from what py-spy wrote: stacks with counts."""
     counted: Counter[str] = Counter()
     for line in lines:
         stack, _, count = line.rpartition(" ")
         counted[place(stack)] += int(count)
-    return {name: count / counted.total() for name, count in counted.most_common()}
+    return counted
 
 
 async def seal(address: str) -> None:
@@ -97,10 +97,13 @@ def main() -> None:
         asyncio.run(seal(sys.argv[1]))
         return
     with tempfile.TemporaryDirectory(prefix="sealflow-bench-") as name:
-        stacks = asyncio.run(look(Path(name))).splitlines()
-    sys.stdout.write(f"{SECTORS} sectors, {AT_ONCE} at once; {RATE} looks a second, {len(stacks)} different stacks\n")
-    for of, share in shares(stacks).items():
-        sys.stdout.write(f"{share:5.0%}  {of}\n")
+        counted = seen(asyncio.run(look(Path(name))).splitlines())
+    each = 1000 / RATE / SECTORS
+    sys.stdout.write(
+        f"{SECTORS} sectors, {AT_ONCE} at once; {RATE} looks a second: Python ran {counted.total() * each:.0f} ms a sector\n"
+    )
+    for of, count in counted.most_common():
+        sys.stdout.write(f"{count * each:5.1f} ms {count / counted.total():4.0%}  {of}\n")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.profile import LOOP, place, shares
+from bench.profile import LOOP, place, seen
 
 ROOT = "<module> (bench/profile.py:112);run (asyncio/runners.py:190);_run_once (asyncio/base_events.py:1922)"
 ACTIVATION = f"{ROOT};_handle_activation (temporalio/worker/_workflow.py:353)"
@@ -26,6 +26,6 @@ def test_a_sample_is_of_the_innermost_frame_that_is_known(stack: str, whose: str
     assert place(stack) == whose
 
 
-def test_shares_are_of_the_samples_not_of_the_stacks() -> None:
-    """A stack that was seen thrice counts thrice; the greatest share comes first."""
-    assert shares([f"{ROOT};f (x/y.py:1) 1", f"{ACTIVATION} 3"]) == {"the SDK: workflow tasks": 0.75, LOOP: 0.25}
+def test_samples_are_counted_not_stacks() -> None:
+    """A stack that was seen thrice counts thrice."""
+    assert seen([f"{ROOT};f (x/y.py:1) 1", f"{ACTIVATION} 3"]) == {"the SDK: workflow tasks": 3, LOOP: 1}
