@@ -100,7 +100,8 @@ def main() -> None:
         counted = seen(asyncio.run(look(Path(name))).splitlines())
     each = 1000 / RATE / SECTORS
     sys.stdout.write(
-        f"{SECTORS} sectors, {AT_ONCE} at once; {RATE} looks a second: Python ran {counted.total() * each:.0f} ms a sector\n"
+        f"{SECTORS} sectors, {AT_ONCE} at once; {RATE} looks a second: "
+        f"Python ran {counted.total() * each:.0f} ms a sector\n"
     )
     for of, count in counted.most_common():
         sys.stdout.write(f"{count * each:5.1f} ms {count / counted.total():4.0%}  {of}\n")
