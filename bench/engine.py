@@ -46,16 +46,21 @@ class Round:
     server: float
 
 
-async def measured(one: Callable[[], Awaitable[object]], pid: int) -> Round:
-    """Run many at once, and return what they took."""
+async def many(one: Callable[[], Awaitable[object]], count: int) -> None:
+    """Run so many, some of them at once."""
     room = asyncio.Semaphore(AT_ONCE)
 
     async def in_turn() -> None:
         async with room:
             await one()
 
+    await asyncio.gather(*(in_turn() for _ in range(count)))
+
+
+async def measured(one: Callable[[], Awaitable[object]], pid: int) -> Round:
+    """Run many, and return what they took."""
     began, worker, server = time.perf_counter(), time.process_time(), cpu(pid)
-    await asyncio.gather(*(in_turn() for _ in range(SECTORS)))
+    await many(one, SECTORS)
     spent = 1000 / SECTORS
     return Round(
         SECTORS / (time.perf_counter() - began),

@@ -19,12 +19,12 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from bench.engine import ours
+from bench.engine import AT_ONCE, many, ours
 from tests.world.stage import staged
 from workers.connection import ATTRIBUTE_TYPES
 from workers.devserver import DevServer
 
-SECTORS, AT_ONCE, RATE = 200, 50, 200
+SECTORS, RATE = 200, 200
 PLACES = {
     "temporalio/converter/": "the SDK: payloads converted",
     "temporalio/contrib/pydantic": "the SDK: payloads converted",
@@ -69,14 +69,8 @@ async def seal(address: str) -> None:
     """Seal the sectors: what is looked at."""
     logging.disable(logging.WARNING)
     client = await Client.connect(address, data_converter=pydantic_data_converter)
-    room = asyncio.Semaphore(AT_ONCE)
     async with staged(client) as stage:
-
-        async def in_turn() -> None:
-            async with room:
-                await ours(stage)
-
-        await asyncio.gather(*(in_turn() for _ in range(SECTORS)))
+        await many(lambda: ours(stage), SECTORS)
 
 
 async def look(folder: Path) -> str:
