@@ -79,7 +79,8 @@ async def look(folder: Path) -> str:
     async with DevServer(folder, ATTRIBUTE_TYPES, port=None, ui_port=None) as server:
         program = str(Path(sys.executable).with_name("py-spy"))
         argv = [program, "record", "--gil", "--rate", str(RATE), "--format", "raw", "--output", str(raw), "--"]
-        sealing = await asyncio.create_subprocess_exec(*argv, sys.executable, "-m", "bench.profile", server.address)
+        argv += [sys.executable, "-m", "bench.profile", server.address]
+        sealing = await asyncio.create_subprocess_exec(*argv, stdout=sys.stderr)
         if await sealing.wait():
             raise SystemExit(sealing.returncode)
     return raw.read_text()

@@ -1,8 +1,8 @@
 """The least that Temporal can take: a bare workflow with as many activities that do nothing as ours has, and no more.
 
 No quick calls, no search attributes; one queue, so that a server that starts activities eagerly can hand them out with
-the answer to the task that asked for them. What even this takes on a server, no workflow of ours can fall below there, as
-long as each of its computations is an activity.
+the answer to the task that asked for them. What even this takes on a server, no workflow of ours can fall below there,
+as long as each of its computations is an activity.
 """
 
 from __future__ import annotations
