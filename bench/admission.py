@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from bench.fleet.rules import FirstCome
+from bench.spread import spread
 from sealing.processors import admission as product
 from sealing.processors.admission import Admission
 from tests.world.plant import Plant, plant
@@ -125,14 +125,10 @@ def tell(order: str, rounds: Sequence[tuple[float, Gpu]]) -> None:
     held = [100 * gpu.held / span for (_, gpu), span in zip(rounds, spans, strict=True)]
     waited = [100 * gpu.kept_waiting / span for (_, gpu), span in zip(rounds, spans, strict=True)]
     sys.stdout.write(
-        f"{order}: {SECTORS} sectors in {_spread([seconds for seconds, _ in rounds])} s\n"
-        f"  from its first to its last task, {_spread(spans)} s, the GPU was held {_spread(held)} % of the time, and "
-        f"free while a task waited for it {_spread(waited)} %\n"
+        f"{order}: {SECTORS} sectors in {spread([seconds for seconds, _ in rounds], 1)} s\n"
+        f"  from its first to its last task, {spread(spans, 1)} s, the GPU was held {spread(held, 1)} % of the time, "
+        f"and free while a task waited for it {spread(waited, 1)} %\n"
     )
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 async def main() -> None:

@@ -42,6 +42,7 @@ import click
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from bench.spread import spread
 from bench.waits import waited
 from sealing.cache import find_processor, proof_environment
 from sealing.config import Processors
@@ -246,23 +247,23 @@ async def compare(client: Client, folder: Path, size: str, last: str, rounds: in
 def tell(what: str, ours: Sequence[Spent], alone: Sequence[Spent]) -> None:
     """Print a comparison."""
     pairs = list(zip(ours, alone, strict=True))
-    ratio = _spread([one.wall / two.wall for one, two in pairs], "x")
+    ratio = spread([one.wall / two.wall for one, two in pairs], unit="x")
     added = [one.wall - two.wall for one, two in pairs]
-    rests = (_spread([one.rest for one in each]) for each in (ours, alone))
+    rests = (_seconds([one.rest for one in each]) for each in (ours, alone))
     lines = [
         f"{what}, {len(pairs)} rounds: product / script {ratio}",
-        f"  product {_spread([one.wall for one in ours])}, script {_spread([one.wall for one in alone])}",
-        f"  the product adds {_spread(added)}",
+        f"  product {_seconds([one.wall for one in ours])}, script {_seconds([one.wall for one in alone])}",
+        f"  the product adds {_seconds(added)}",
         "  beside computing: product {}, script {}".format(*rests),
-        f"  there the product adds {_spread([one.rest - two.rest for one, two in pairs])}: {_slowest(ours)}",
+        f"  there the product adds {_seconds([one.rest - two.rest for one, two in pairs])}: {_slowest(ours)}",
         f"  goal, less than {LIMIT:g} s more a sector: {'kept' if statistics.median(added) < LIMIT else 'MISSED'}",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
 
-def _spread(values: Sequence[float], unit: str = "s") -> str:
-    return f"{statistics.median(values):.2f} {unit} ({min(values):.2f} to {max(values):.2f})"
+def _seconds(values: Sequence[float]) -> str:
+    return spread(values, unit="s")
 
 
 def _slowest(ours: Sequence[Spent]) -> str:

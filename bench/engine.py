@@ -25,6 +25,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from bench.bare import Bare, nothing
 from bench.cpu import cpu
+from bench.spread import spread
 from bench.trips import Trips, trips_of
 from sealing.flow.sealer import SEALER
 from sealing.flow.state import State
@@ -118,8 +119,8 @@ def _tell(trips: Trips, rounds: dict[str, list[Round]]) -> None:
             f"{name:6} {statistics.median(rates):6.2f} a second ({rates[0]:.2f} to {rates[-1]:.2f}); "
             f"CPU a sector: worker {worker:.0f} ms, server {server:.0f} ms\n"
         )
-    ratios = sorted(one.rate / other.rate for one, other in zip(rounds["ours"], rounds["bare"], strict=True))
-    sys.stdout.write(f"ours / bare: {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})\n")
+    ratios = [one.rate / other.rate for one, other in zip(rounds["ours"], rounds["bare"], strict=True)]
+    sys.stdout.write(f"ours / bare: {spread(ratios)}\n")
 
 
 async def main() -> None:

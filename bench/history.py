@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
+from bench.spread import spread
 from bench.trips import trips_of
 from tests.workflows.histories import FOLDER
 from workers.runner import WORKFLOWS, runner
@@ -48,11 +48,11 @@ async def main() -> None:
     histories = {name: WorkflowHistory.from_json(name, (FOLDER / f"{name}.json").read_text()) for name in FLOWS}
     rounds = [{name: await replayed(history) for name, history in histories.items()} for _ in range(ROUNDS)]
     for name, history in histories.items():
-        trips, took = trips_of(history, "fleet"), sorted(each[name] for each in rounds)
+        trips, took = trips_of(history, "fleet"), [each[name] for each in rounds]
         sys.stdout.write(
             f"{name:17} {trips.events} events, {trips.bytes / 1024:.1f} KiB, {trips.tasks} workflow tasks, "
             f"{trips.activities} activities, {trips.local} local ones: {trips.share:.0%} of one activity for each; "
-            f"replay {statistics.median(took):.1f} ms ({took[0]:.1f} to {took[-1]:.1f})\n"
+            f"replay {spread(took, 1, 'ms')}\n"
         )
 
 

@@ -19,6 +19,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from bench.spread import spread
 from sealing.cache import find_processor, proof_environment
 from sealing.processors.processor import Processor
 from sealing.processors.tasks import AddPieces, SourcePiece, unpadded
@@ -99,18 +100,11 @@ def _tell(found: dict[str, list[float]]) -> None:
     ratios = {}
     for what, seconds in found.items():
         ratios[what] = [one / base for one, base in zip(seconds, found[ALONE], strict=True)]
-        sys.stdout.write(
-            f"{what:20} {_spread([1000 * each for each in seconds], '.1f')} ms  {_spread(ratios[what], '.2f')} x\n"
-        )
+        sys.stdout.write(f"{what:20} {spread([1000 * each for each in seconds], 1)} ms  {spread(ratios[what])} x\n")
     kept = statistics.median(ratios[LOCAL]) <= LIMIT
     sys.stdout.write(
         f"adding an 8 MiB piece, {ROUNDS} rounds, limit {LIMIT} x the crate alone: {'kept' if kept else 'MISSED'}\n"
     )
-
-
-def _spread(values: list[float], form: str) -> str:
-    middle, least, greatest = (format(each, form) for each in (statistics.median(values), min(values), max(values)))
-    return f"{middle} ({least} to {greatest})"
 
 
 if __name__ == "__main__":

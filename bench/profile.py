@@ -20,6 +20,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from bench.engine import AT_ONCE, many, ours
+from sealing.cache import ProgramMissingError
 from tests.world.stage import staged
 from workers.connection import ATTRIBUTE_TYPES
 from workers.devserver import DevServer
@@ -74,11 +75,12 @@ async def seal(address: str) -> None:
 
 
 async def look(folder: Path) -> str:
-    """Return what py-spy wrote of a process that seals on a server of its own."""
-    raw = folder / "stacks"
+    """Return what py-spy wrote of a process that seals on a server of its own. Raises ProgramMissingError."""
+    program, raw = Path(sys.executable).with_name("py-spy"), folder / "stacks"
+    if not program.exists():
+        raise ProgramMissingError("py-spy is not installed; run: scripts/python.sh --group bench")
     async with DevServer(folder, ATTRIBUTE_TYPES, port=None, ui_port=None) as server:
-        program = str(Path(sys.executable).with_name("py-spy"))
-        argv = [program, "record", "--gil", "--rate", str(RATE), "--format", "raw", "--output", str(raw), "--"]
+        argv = [str(program), "record", "--gil", "--rate", str(RATE), "--format", "raw", "--output", str(raw), "--"]
         argv += [sys.executable, "-m", "bench.profile", server.address]
         sealing = await asyncio.create_subprocess_exec(*argv, stdout=sys.stderr)
         if await sealing.wait():

@@ -41,6 +41,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.chain import HOLD
+from bench.spread import spread
 from bench.waits import PRECOMMIT, PROOF, QUESTIONS, SEED, WAITS, Found, Question, lost, seen_of, waits_of
 from sealing.config.threads import Sealing
 from sealing.devnet.queries import SectorRecord
@@ -215,12 +216,8 @@ def _goals(found: Found, epoch: float, spare: int, *, hold: bool) -> str:
 
 
 def _delays(found: Found) -> str:
-    late = [f"{name} {_spread(seconds)}" for name, seconds in found.late.items() if seconds]
-    return f"late: {', '.join(late)}; pause {_spread(found.pauses)}"
-
-
-def _spread(seconds: Sequence[float]) -> str:
-    return f"{statistics.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f})"
+    late = [f"{name} {spread(seconds, 1, 's')}" for name, seconds in found.late.items() if seconds]
+    return f"late: {', '.join(late)}; pause {spread(found.pauses, 1, 's')}"
 
 
 @click.command()

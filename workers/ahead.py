@@ -15,8 +15,9 @@ from typing import Final
 
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
-from temporalio.converter import StorageDriverStoreContext
+from temporalio.converter import SerializationContext, StorageDriverStoreContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
+from temporalio.worker._command_aware_visitor import CommandInfo
 from temporalio.workflow import Info, _Definition
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,6 @@ OWN_TASK: Final = "legacy_query"
 ANEW: Final = (
     "a query has read this workflow further than its tasks have come; it is read anew, and nothing is wrong with it"
 )
-
-NO_STORE: Final = StorageDriverStoreContext()
 
 
 class ReadingAnew(WorkflowRunner):
@@ -79,12 +78,13 @@ class Watched(WorkflowInstance):
         self._is_taken = not (is_new and moment == self._moment)
         self._moment, self._length = moment, act.history_length
 
-    def get_serialization_context(self, command_info: object) -> None:
-        """Return none: no converter of ours asks for one, for which the sandbox would run a program at each payload."""
+    def get_serialization_context(self, command_info: CommandInfo | None) -> SerializationContext | None:
+        """Ask the instance."""
+        return self._instance.get_serialization_context(command_info)
 
-    def get_external_store_context(self, command_info: object) -> StorageDriverStoreContext:  # noqa: ARG002 - the SDK's signature
-        """Return an empty one: the SDK's stores outside of the history are not used."""
-        return NO_STORE
+    def get_external_store_context(self, command_info: CommandInfo | None) -> StorageDriverStoreContext:
+        """Ask the instance."""
+        return self._instance.get_external_store_context(command_info)
 
     def get_info(self) -> Info:
         """Ask the instance."""

@@ -7,16 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bench.engines.contestants import DBOS, LEAST, OURS, Contestant
 from bench.engines.measure import Plan, Round
+from bench.spread import spread
 from bench.trips import Trips
 
 Rounds = Mapping[str, Sequence[Round]]
 """The rounds of each contestant, in the order in which they were run."""
-
-
-def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Return a median with the least and the most."""
-    middle, least, most = (f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values)))
-    return f"{middle} ({least} to {most})"
 
 
 def ratios(rounds: Rounds, rate: Callable[[Round], float]) -> Iterator[tuple[str, list[float]]]:
